@@ -1,0 +1,3 @@
+//! Devices run launches on buffers. They know neither operations nor tensors: those hand them plain data.
+
+pub mod launch;
