@@ -59,7 +59,9 @@ pub enum Error {
         message: String,
     },
     /// An allocation that does not fit the device's budget.
-    #[error("{device}: out of memory: {requested} bytes asked for, {in_use} in use, budget {budget}; use smaller batches or raise the budget")]
+    #[error(
+        "{device}: out of memory: {requested} bytes asked for, {in_use} in use, budget {budget}; use smaller batches or raise the budget"
+    )]
     OutOfMemory {
         /// The device's name.
         device: String,

@@ -1,5 +1,19 @@
 //! Tensors and learning on any GPU through WGSL, with a CPU device that runs the same plans.
 
+#![warn(missing_docs)]
+#![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable
+    )
+)]
+
 pub mod device;
 pub mod dtype;
 pub mod error;

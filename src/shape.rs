@@ -24,12 +24,18 @@ impl Shape {
     /// Too many dimensions, or too many elements.
     pub fn new(dims: &[usize]) -> Result<Shape> {
         if dims.len() > MAX_RANK {
-            return Err(Error::shape("shape", format!("at most {MAX_RANK} dimensions: given {}; merge some with reshape", dims.len())));
+            return Err(Error::shape(
+                "shape",
+                format!("at most {MAX_RANK} dimensions: given {}; merge some with reshape", dims.len()),
+            ));
         }
         let count = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= u32::MAX as usize);
         // A zero dimension makes the product small, whatever stands beside it; each dimension is held to the bound too.
         if count.is_none() || dims.iter().any(|&d| d > u32::MAX as usize) {
-            return Err(Error::shape("shape", format!("too many elements: given {dims:?}; at most {} in one tensor", u32::MAX)));
+            return Err(Error::shape(
+                "shape",
+                format!("too many elements: given {dims:?}; at most {} in one tensor", u32::MAX),
+            ));
         }
         Ok(Shape::of(dims))
     }
@@ -74,7 +80,10 @@ impl Shape {
     pub(crate) fn axis(&self, op: &'static str, axis: isize) -> Result<usize> {
         let rank = self.rank() as isize;
         if axis < -rank || axis >= rank {
-            return Err(Error::shape(op, format!("axis {axis} is out of range for shape {self}; it has {rank} dimensions")));
+            return Err(Error::shape(
+                op,
+                format!("axis {axis} is out of range for shape {self}; it has {rank} dimensions"),
+            ));
         }
         Ok(axis.rem_euclid(rank) as usize)
     }
@@ -108,7 +117,9 @@ impl Shape {
                 _ => {
                     return Err(Error::shape(
                         op,
-                        format!("shapes do not broadcast: left {a}, right {b}; dimensions, aligned at the end, must be equal or 1"),
+                        format!(
+                            "shapes do not broadcast: left {a}, right {b}; dimensions, aligned at the end, must be equal or 1"
+                        ),
                     ));
                 }
             };
@@ -270,7 +281,10 @@ impl Layout {
         let lead = shape.rank().checked_sub(self.shape.rank());
         let fits = |lead: usize| self.shape.iter().zip(&shape[lead..]).all(|(&from, &to)| from == to || from == 1);
         let Some(lead) = lead.filter(|&lead| fits(lead)) else {
-            return Err(Error::shape(op, format!("cannot expand {} to {shape}; only dimensions of 1 stretch", self.shape)));
+            return Err(Error::shape(
+                op,
+                format!("cannot expand {} to {shape}; only dimensions of 1 stretch", self.shape),
+            ));
         };
         let mut out = Layout { shape: *shape, strides: [0; MAX_RANK], offset: self.offset };
         for (axis, &dim) in self.shape.iter().enumerate() {
