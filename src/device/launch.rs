@@ -19,6 +19,9 @@ pub struct Launch {
     /// Workgroups in all. The device folds them over the dimensions of its grid; a shader finds its own number with
     /// `group_index` of `lib/index.wgsl` and leaves when it is past the end. 0 launches nothing.
     pub groups: u64,
+    /// Estimated cost: arithmetic operations plus words read and written, of the whole launch. The device cuts a long run into
+    /// several submits by it, so that no watchdog fires and no host window freezes. A factor of two off does no harm.
+    pub work: u64,
 }
 
 /// A buffer of a launch.
