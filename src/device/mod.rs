@@ -1,4 +1,6 @@
 //! Devices run launches on buffers. They know neither operations nor tensors: those hand them plain data.
 
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 pub mod launch;
 pub(crate) mod shader;

@@ -1,0 +1,219 @@
+//! Which GPUs there are, and what one can do.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, OnceLock};
+
+use super::guard::{lock, panic_text};
+use crate::error::{Error, Result};
+
+/// A GPU that can be opened.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct GpuInfo {
+    /// The adapter's name, as its driver spells it.
+    pub name: String,
+    /// The interface it is reached through: `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// PCI vendor number, where the backend knows it.
+    pub vendor: u32,
+    /// PCI device number, where the backend knows it.
+    pub device: u32,
+    /// A CPU that plays a GPU (lavapipe, WARP): right, but slower than this crate's own CPU device.
+    pub is_software: bool,
+    /// A card with memory of its own.
+    pub is_discrete: bool,
+    adapter: wgpu::Adapter,
+}
+
+impl fmt::Debug for GpuInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GpuInfo({} by {}, {})", self.name, self.backend, self.driver)
+    }
+}
+
+/// What a GPU can do: the numbers by which kernels choose their variant.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Caps {
+    /// Storage buffers of one launch.
+    pub max_storage_buffers: usize,
+    /// Bytes of one storage binding.
+    pub max_binding_bytes: u64,
+    /// Bytes of one buffer.
+    pub max_buffer_bytes: u64,
+    /// Bytes of one launch's parameter words.
+    pub max_param_bytes: u64,
+    /// Invocations of a workgroup, all along x.
+    pub max_invocations: u32,
+    /// Bytes of a workgroup's shared memory.
+    pub shared_bytes: u32,
+    /// Workgroups along one dimension of a grid.
+    pub max_groups_per_dim: u32,
+    /// Smallest and largest subgroup, where shaders may use subgroups.
+    pub subgroups: Option<(u32, u32)>,
+    /// Shaders may `enable f16`.
+    pub shader_f16: bool,
+    /// The GPU can time its own work.
+    pub timestamps: bool,
+    pub(super) param_alignment: u64,
+}
+
+impl Caps {
+    pub(super) fn new(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
+        let subgroups = (info.subgroup_min_size, info.subgroup_max_size);
+        Caps {
+            max_storage_buffers: limits.max_storage_buffers_per_shader_stage as usize,
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            max_param_bytes: limits.max_uniform_buffer_binding_size,
+            max_invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
+            shared_bytes: limits.max_compute_workgroup_storage_size,
+            max_groups_per_dim: limits.max_compute_workgroups_per_dimension,
+            subgroups: features.contains(wgpu::Features::SUBGROUP).then_some(subgroups),
+            shader_f16: features.contains(wgpu::Features::SHADER_F16),
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            param_alignment: u64::from(limits.min_uniform_buffer_offset_alignment).max(16),
+        }
+    }
+}
+
+/// Devices and pipelines are created one at a time in the whole process: doing it from several threads crashes some drivers
+/// (gfx-rs/wgpu#10234).
+pub(super) static CREATION: Mutex<()> = Mutex::new(());
+
+/// All usable adapters, best first: discrete, integrated, virtual, software. A card that several backends offer appears once,
+/// by the best of them. Empty when there is none, or when the drivers fail.
+///
+/// `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, or several) restricts the backends.
+pub fn adapters() -> Vec<GpuInfo> {
+    use wgpu::Backends;
+    static NATIVE: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
+    static GL: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
+    let wanted = Backends::from_env().unwrap_or(Backends::PRIMARY | Backends::GL);
+    let mut found = enumerate(&NATIVE, wanted & Backends::PRIMARY);
+    // OpenGL only where there is nothing else: loading it costs time, and Mesa's loader writes to standard error.
+    if found.is_empty() {
+        found.extend(enumerate(&GL, wanted & Backends::GL));
+    }
+    found.sort_by_key(|info| (rank(info.adapter.get_info().device_type), info.backend == "gl"));
+    without_duplicates(found)
+}
+
+/// The usable adapters of some backends; drivers that panic have none.
+fn enumerate(instance: &'static OnceLock<Option<wgpu::Instance>>, backends: wgpu::Backends) -> Vec<GpuInfo> {
+    if backends.is_empty() {
+        return Vec::new();
+    }
+    let _one = lock(&CREATION);
+    let listed = catch_unwind(AssertUnwindSafe(|| {
+        let instance = instance.get_or_init(|| catch_unwind(|| new_instance(backends)).ok()).as_ref()?;
+        Some(pollster::block_on(instance.enumerate_adapters(backends)))
+    }));
+    match listed {
+        Ok(adapters) => adapters.unwrap_or_default().into_iter().filter_map(usable).collect(),
+        Err(panic) => {
+            log::warn!("looking for GPUs failed: {}", panic_text(&*panic));
+            Vec::new()
+        }
+    }
+}
+
+fn new_instance(backends: wgpu::Backends) -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends,
+        flags: wgpu::InstanceFlags::empty(), // no validation layers; also none of the passes that check indirect dispatches
+        memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
+            for_resource_creation: Some(90), // percent: an error of ours comes before the driver begins to page
+            for_device_loss: None,
+        },
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    })
+}
+
+/// The adapter's description, unless it cannot run compute shaders as this crate needs them.
+fn usable(adapter: wgpu::Adapter) -> Option<GpuInfo> {
+    let compute = adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS);
+    let limits = adapter.limits();
+    let enough =
+        limits.max_storage_buffers_per_shader_stage >= 4 && limits.max_compute_invocations_per_workgroup >= 128;
+    (compute && enough).then(|| GpuInfo::new(adapter))
+}
+
+impl GpuInfo {
+    pub(super) fn new(adapter: wgpu::Adapter) -> GpuInfo {
+        let info = adapter.get_info();
+        GpuInfo {
+            backend: info.backend.to_string(),
+            driver: [info.driver, info.driver_info].join(" ").trim().to_string(),
+            vendor: info.vendor,
+            device: info.device,
+            is_software: info.device_type == wgpu::DeviceType::Cpu,
+            is_discrete: info.device_type == wgpu::DeviceType::DiscreteGpu,
+            name: info.name,
+            adapter,
+        }
+    }
+
+    /// A new wgpu device on this adapter: its real limits, and of its features those that kernels use.
+    pub(super) fn request(&self) -> Result<(wgpu::Device, wgpu::Queue)> {
+        use wgpu::Features;
+        let useful = Features::SHADER_F16 | Features::SUBGROUP | Features::TIMESTAMP_QUERY;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("tilework"),
+            required_features: self.adapter.features() & useful,
+            required_limits: self.adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage, // small driver blocks: the pool does the reuse
+            ..Default::default()
+        };
+        let _one = lock(&CREATION);
+        let opened = catch_unwind(AssertUnwindSafe(|| pollster::block_on(self.adapter.request_device(&descriptor))));
+        let refused = |why: &str| {
+            Error::no_device(format!("{} refuses to open: {why}; update its driver or use the CPU device", self.name))
+        };
+        match opened {
+            Ok(opened) => opened.map_err(|error| refused(&error.to_string())),
+            Err(panic) => Err(refused(panic_text(&*panic))),
+        }
+    }
+
+    pub(super) fn caps(&self, device: &wgpu::Device) -> Caps {
+        Caps::new(&self.adapter.get_info(), &device.limits(), device.features())
+    }
+}
+
+fn rank(kind: wgpu::DeviceType) -> u8 {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+/// Keeps the first of the entries that are one card through different backends. Two equal cards through one backend both stay.
+fn without_duplicates(found: Vec<GpuInfo>) -> Vec<GpuInfo> {
+    let mut kept: Vec<GpuInfo> = Vec::new();
+    for info in found {
+        if !kept.iter().any(|other| other.backend != info.backend && other.same_card(&info)) {
+            kept.push(info);
+        }
+    }
+    kept
+}
+
+impl GpuInfo {
+    fn same_card(&self, other: &GpuInfo) -> bool {
+        if self.is_software && other.is_software {
+            return true; // the one CPU
+        }
+        if self.device != 0 && other.device != 0 {
+            return (self.vendor, self.device) == (other.vendor, other.device);
+        }
+        // OpenGL has no PCI numbers, but its name holds the card's.
+        self.name.contains(&other.name) || other.name.contains(&self.name)
+    }
+}
