@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod data;
 pub mod device;
 pub mod dtype;
 pub mod error;

@@ -1,0 +1,117 @@
+//! What one cell of a CSV file holds: a number, nothing, text, or a number that is written in a way nobody can trust.
+
+/// The content of a trimmed cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell {
+    /// A finite number.
+    Number(f64),
+    /// Empty, `NA`, `N/A`, `NaN` or `null`, in any case.
+    Missing,
+    /// Meant as a number, but not usable as one: what is wrong, and what to do.
+    Unusable(&'static str, &'static str),
+    /// Anything else.
+    Text,
+}
+
+impl Cell {
+    /// Reads a cell that has been trimmed.
+    pub(super) fn read(cell: &str) -> Cell {
+        if ["", "na", "n/a", "nan", "null"].iter().any(|mark| cell.eq_ignore_ascii_case(mark)) {
+            return Cell::Missing;
+        }
+        match cell.parse::<f64>() {
+            Ok(value) if value.is_finite() => Cell::Number(value),
+            Ok(value) if value.is_nan() => Cell::Missing,
+            Ok(_) if cell.bytes().any(|b| b.is_ascii_digit()) => {
+                Cell::Unusable("number too large", "the largest finite value is about 1.8e308")
+            }
+            Ok(_) => Cell::Unusable("infinite value", "remove the row or give a finite number"),
+            Err(_) => Cell::read_grouped(cell),
+        }
+    }
+
+    /// Whether the cell was meant as a number.
+    pub(super) fn is_numeric(self) -> bool {
+        matches!(self, Cell::Number(_) | Cell::Unusable(..))
+    }
+
+    /// Numbers of other locales: `1,5` and `1.234,5`, `1,234`, `1 234`, `1'234`.
+    fn read_grouped(cell: &str) -> Cell {
+        const SEPARATORS: [char; 6] = [',', ' ', '\'', '_', '\u{a0}', '\u{202f}'];
+        let parses = |text: String| text.parse::<f64>().is_ok_and(f64::is_finite);
+        let starts_as_number = cell.starts_with(|c: char| c.is_ascii_digit() || "+-.,".contains(c));
+        if !starts_as_number || !cell.contains(SEPARATORS) && cell.matches('.').count() < 2 {
+            return Cell::Text;
+        }
+        // With a single comma, `1,234` may mean either; the advice names both.
+        if cell.matches(',').count() == 1
+            && parses(cell.replace(['.', ' ', '\'', '\u{a0}', '\u{202f}'], "").replace(',', "."))
+        {
+            return Cell::Unusable("comma in a number", "write 1.5 with a point and 1234 without separators");
+        }
+        if parses(cell.replace(SEPARATORS, "")) {
+            return Cell::Unusable("thousands separators in a number", "write 1234 without separators");
+        }
+        Cell::Text
+    }
+}
+
+/// A cell or name as it stands in a message: quoted, on one line, at most 40 characters.
+pub(super) fn shown(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_rust_reads_them() {
+        for (cell, value) in [("1", 1.0), ("-0.5", -0.5), ("+2.", 2.0), (".25", 0.25), ("1e3", 1e3), ("1E-400", 0.0)] {
+            assert_eq!(Cell::read(cell), Cell::Number(value), "{cell}");
+        }
+    }
+
+    #[test]
+    fn marks_of_a_missing_value_are_known_in_any_case() {
+        for cell in ["", "NA", "na", "N/A", "NaN", "-nan", "NULL"] {
+            assert_eq!(Cell::read(cell), Cell::Missing, "{cell}");
+        }
+    }
+
+    #[test]
+    fn infinity_and_overflow_are_told_apart() {
+        for cell in ["inf", "-Infinity", "+INF"] {
+            assert!(matches!(Cell::read(cell), Cell::Unusable("infinite value", _)), "{cell}");
+        }
+        for cell in ["1e400", "-1e309"] {
+            assert!(matches!(Cell::read(cell), Cell::Unusable("number too large", _)), "{cell}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_other_locales_are_recognised_and_refused() {
+        for cell in ["1,5", "-3,25", ",5", "1.234,5", "1 234,5", "1,234"] {
+            assert!(matches!(Cell::read(cell), Cell::Unusable("comma in a number", _)), "{cell}");
+        }
+        for cell in ["1,234,567", "1 234", "1'234.5", "1_000", "1\u{a0}000"] {
+            assert!(matches!(Cell::read(cell), Cell::Unusable("thousands separators in a number", _)), "{cell}");
+        }
+    }
+
+    #[test]
+    fn words_dates_and_codes_are_text() {
+        for cell in ["setosa", "2024-01-02", "12A", "1 apple", "0x10", "a,b", "-", ",", "1.2.3", "$5", "5%"] {
+            assert_eq!(Cell::read(cell), Cell::Text, "{cell}");
+        }
+    }
+
+    #[test]
+    fn long_cells_are_cut_on_a_character() {
+        assert_eq!(shown("é\n"), r#""é\n""#);
+        assert_eq!(shown(&"é".repeat(50)), format!("{:?}...", "é".repeat(40)));
+    }
+}

@@ -1,0 +1,328 @@
+//! CSV text to a [`Table`], in two passes: the first checks the form and finds each column's type, the second fills the
+//! columns.
+
+use super::cell::{Cell, shown};
+use super::records::{Records, read_record, reader};
+use super::table::{Column, Table, Values, place};
+use crate::error::{Error, Result};
+use csv::ByteRecord;
+use std::collections::HashSet;
+
+const MAX_FIELD: usize = 1 << 20;
+const MAX_COLUMNS: usize = 65_536;
+
+/// Reads a whole file's bytes; `source` names it in errors.
+pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Table> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Error::data(source, "not UTF-8: the file begins as UTF-16; save it as UTF-8"));
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let form = Form::find(text, source)?;
+    fill(text, source, form)
+}
+
+/// What the first pass finds.
+struct Form {
+    names: Vec<String>,
+    /// The line that each row begins on.
+    lines: Vec<u64>,
+    /// Whether each column holds numbers.
+    numeric: Vec<bool>,
+}
+
+impl Form {
+    fn find(text: &[u8], source: &str) -> Result<Form> {
+        let mut records = Records::new(text, source);
+        let Some(line) = records.next()? else {
+            return Err(Error::data(source, "empty file: a header row and at least one row of data are needed"));
+        };
+        let names = header(&records.record, source, line)?;
+        let mut lines = Vec::new();
+        let mut votes = vec![0i64; names.len()]; // cells written as numbers, less cells of text
+        while let Some(line) = records.next()? {
+            if records.record.len() != names.len() {
+                return Err(ragged(&records.record, names.len(), source, line));
+            }
+            for (column, ((field, name), vote)) in records.record.iter().zip(&names).zip(&mut votes).enumerate() {
+                match Cell::read(field_text(field, || place(source, line, column, name))?) {
+                    Cell::Missing => {}
+                    cell if cell.is_numeric() => *vote += 1,
+                    _ => *vote -= 1,
+                }
+            }
+            lines.push(line);
+        }
+        if lines.is_empty() {
+            return Err(Error::data(source, "no rows: the file has a header only; at least one row of data is needed"));
+        }
+        Ok(Form { names, lines, numeric: votes.iter().map(|&vote| vote > 0).collect() })
+    }
+}
+
+/// The second pass. The first unusable cell is the error; the rest are counted.
+fn fill(text: &[u8], source: &str, form: Form) -> Result<Table> {
+    let rows = form.lines.len();
+    let empty =
+        |&numeric: &bool| if numeric { Values::Numbers(Vec::with_capacity(rows)) } else { Values::Text(Vec::new()) };
+    let mut values: Vec<Values> = form.numeric.iter().map(empty).collect();
+    let mut reader = reader(text);
+    let mut record = ByteRecord::new();
+    let mut first = None;
+    let mut faults = 0usize;
+    read_record(&mut reader, &mut record, source)?; // the header
+    for &line in &form.lines {
+        read_record(&mut reader, &mut record, source)?;
+        for (column, ((field, name), values)) in record.iter().zip(&form.names).zip(&mut values).enumerate() {
+            let at = || place(source, line, column, name);
+            let field = field_text(field, at)?;
+            let fault = match (Cell::read(field), values) {
+                (Cell::Number(value), Values::Numbers(values)) => {
+                    values.push(value);
+                    continue;
+                }
+                (Cell::Missing, _) => {
+                    format!("missing value: given {}; fill it in or remove the row", shown(field))
+                }
+                (_, Values::Text(values)) => {
+                    values.push(field.to_owned());
+                    continue;
+                }
+                (Cell::Unusable(what, advice), _) => format!("{what}: given {}; {advice}", shown(field)),
+                (_, _) => {
+                    format!("not a number: {} in a column of numbers; correct it or remove the row", shown(field))
+                }
+            };
+            faults += 1;
+            first.get_or_insert_with(|| (at(), fault));
+        }
+    }
+    match first {
+        Some((place, fault)) if faults == 1 => Err(Error::data(place, fault)),
+        Some((place, fault)) => Err(Error::data(place, format!("{fault} ({} more cells like it)", faults - 1))),
+        None => {
+            let columns = form.names.into_iter().zip(values).map(|(name, values)| Column { name, values }).collect();
+            Ok(Table { source: source.to_owned(), columns, lines: form.lines })
+        }
+    }
+}
+
+/// The column names, which must be there, distinct and separated by commas.
+fn header(record: &ByteRecord, source: &str, line: u64) -> Result<Vec<String>> {
+    if record.len() > MAX_COLUMNS {
+        return Err(Error::data(
+            format!("{source}:{line}"),
+            format!("too many columns: {}; at most {MAX_COLUMNS}", record.len()),
+        ));
+    }
+    let mut names = Vec::with_capacity(record.len());
+    let mut seen = HashSet::new();
+    for (column, field) in record.iter().enumerate() {
+        let at = |name: &str| place(source, line, column, name);
+        let name = field_text(field, || at(""))?;
+        if name.is_empty() {
+            let advice = if column + 1 == record.len() && column > 0 {
+                "remove the trailing comma or name it"
+            } else {
+                "name it"
+            };
+            return Err(Error::data(at(""), format!("column without a name; {advice}")));
+        }
+        if !seen.insert(name) {
+            return Err(Error::data(at(name), "column name used twice; rename one of the two"));
+        }
+        names.push(name.to_owned());
+    }
+    match names.as_slice() {
+        [only] if only.contains([';', '\t']) => Err(Error::data(
+            place(source, line, 0, only),
+            "one column whose name holds semicolons or tabs; separate the fields by commas",
+        )),
+        _ => Ok(names),
+    }
+}
+
+fn ragged(record: &ByteRecord, columns: usize, source: &str, line: u64) -> Error {
+    let advice = match record.iter().next_back() {
+        Some(last) if record.len() > columns && last.trim_ascii().is_empty() => "remove the trailing comma",
+        _ if record.len() > columns => "quote a field that holds a comma, and write decimals with a point",
+        _ => "fill in the missing fields",
+    };
+    let fields = if record.len() == 1 { "field" } else { "fields" };
+    let message = format!("row of another length: {} {fields}, the header has {columns}; {advice}", record.len());
+    Error::data(format!("{source}:{line}"), message)
+}
+
+/// A field as trimmed text.
+fn field_text(field: &[u8], at: impl Fn() -> String) -> Result<&str> {
+    if field.len() > MAX_FIELD {
+        let message = format!("field too long: {} bytes; at most {MAX_FIELD}: is a quote left open?", field.len());
+        return Err(Error::data(at(), message));
+    }
+    if field.contains(&0) {
+        return Err(Error::data(at(), "NUL byte: the file is binary or UTF-16; save it as UTF-8 text"));
+    }
+    match std::str::from_utf8(field) {
+        Ok(text) => Ok(text.trim()),
+        Err(_) => Err(Error::data(at(), "not UTF-8: an invalid byte sequence; save the file as UTF-8")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::MAX_RECORD;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn error(text: &[u8]) -> String {
+        parse(text, "t.csv").unwrap_err().to_string()
+    }
+
+    fn numbers(text: &str) -> Vec<Vec<f64>> {
+        let column = |c: Column| match c.values {
+            Values::Numbers(values) => values,
+            Values::Text(_) => panic!("{} is text", c.name),
+        };
+        parse(text.as_bytes(), "t.csv").unwrap().columns.into_iter().map(column).collect()
+    }
+
+    #[test]
+    fn every_line_end_a_mark_and_blank_lines_read_the_same() {
+        let expected = vec![vec![1.0, 3.0], vec![2.0, 4.0]];
+        for text in [
+            "a,b\n1,2\n3,4\n",
+            "a,b\n1,2\n3,4",
+            "a,b\r\n1,2\r\n3,4\r\n",
+            "a,b\r1,2\r3,4\r",
+            "\u{feff}a,b\n1,2\n3,4\n",
+            "\n\na,b\n\n1,2\r\n\r\n3,4\n\n",
+            "\"a\",b
+\"1\" ,2
+3, 4 
+",
+        ] {
+            assert_eq!(numbers(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_line_whatever_the_line_ends() {
+        for end in ["\n", "\r\n", "\r", "\n\n", "\r\n\r\n"] {
+            let text = ["a,b", "1,2", "\"x\n,\",4", "5"].join(end);
+            let lines = end.replace("\r\n", "\n").len();
+            let expected = format!("t.csv:{}: row of another length: 1 field, the header has 2", 3 * lines + 2);
+            assert!(error(text.as_bytes()).starts_with(&expected), "{end:?}: {}", error(text.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn quoted_fields_hold_commas_quotes_and_line_ends() {
+        let table = parse(b"t,n\n\"a,\"\"b\"\"\nc\",1\n5\" pipe,2\n", "t.csv").unwrap();
+        assert_eq!(table.columns[0].values, Values::Text(vec!["a,\"b\"\nc".into(), "5\" pipe".into()]));
+        assert_eq!(table.lines, [2, 4]);
+    }
+
+    #[test]
+    fn a_column_is_of_numbers_when_most_of_its_cells_are() {
+        assert!(matches!(parse(b"a\n1\nx\ny\n", "t.csv").unwrap().columns[0].values, Values::Text(_)));
+        assert!(matches!(parse(b"a\n1\nx\n", "t.csv").unwrap().columns[0].values, Values::Text(_)));
+        assert!(error(b"a\n1\nx\n2\n").starts_with("t.csv:3:1 (a): not a number: \"x\""));
+    }
+
+    /// The named cases: file, beginning of the message.
+    const CASES: &[(&[u8], &str)] = &[
+        (b"", "t.csv: empty file"),
+        (b"\xef\xbb\xbf", "t.csv: empty file"),
+        (b"\n\r\n\n", "t.csv: empty file"),
+        (b"a,b\n", "t.csv: no rows: the file has a header only"),
+        (b"a,b", "t.csv: no rows"),
+        (b"\xff\xfea\x00,\x00", "t.csv: not UTF-8: the file begins as UTF-16"),
+        (b"\xfe\xff\x00a", "t.csv: not UTF-8: the file begins as UTF-16"),
+        (b"a,b\n1,2,3\n", "t.csv:2: row of another length: 3 fields, the header has 2; quote a field"),
+        (b"a,b\n1,2,\n", "t.csv:2: row of another length: 3 fields, the header has 2; remove the trailing comma"),
+        (b"a,b\n1,2\n3\n", "t.csv:3: row of another length: 1 field, the header has 2; fill in"),
+        (b"a,b\n1,5,2,5\n", "t.csv:2: row of another length: 4 fields"),
+        (b"a,,c\n1,2,3\n", "t.csv:1:2 (): column without a name; name it"),
+        (b"a,b,\n1,2,3\n", "t.csv:1:3 (): column without a name; remove the trailing comma"),
+        (b"a, a\n1,2\n", "t.csv:1:2 (a): column name used twice"),
+        (b"a;b\n1;2\n", "t.csv:1:1 (a;b): one column whose name holds semicolons or tabs"),
+        (b"a\tb\n1\t2\n", "t.csv:1:1 (a\\tb): one column whose name holds semicolons or tabs"),
+        (b"a,b\n1,\n", "t.csv:2:2 (b): missing value: given \"\""),
+        (b"a,b\n1,2\nNA,2\n", "t.csv:3:1 (a): missing value: given \"NA\""),
+        (b"a,b\n1,2\nnan,2\n", "t.csv:3:1 (a): missing value: given \"nan\""),
+        (b"a,b\nx,2\n ,2\n", "t.csv:3:1 (a): missing value: given \"\""),
+        (b"a,b\n1,2\ninf,2\n", "t.csv:3:1 (a): infinite value: given \"inf\""),
+        (b"a,b\n1e400,2\n", "t.csv:2:1 (a): number too large: given \"1e400\""),
+        (b"a,b\n\"1,5\",2\n", "t.csv:2:1 (a): comma in a number: given \"1,5\"; write 1.5 with a point"),
+        (b"a,b\n\"1,234,567\",2\n", "t.csv:2:1 (a): thousands separators in a number"),
+        (b"a,b\n1,2\nx,2\n2,2\n", "t.csv:3:1 (a): not a number: \"x\" in a column of numbers"),
+        (
+            b"a,b\n1,\n,2\n3,\n",
+            "t.csv:2:2 (b): missing value: given \"\"; fill it in or remove the row (2 more cells like it)",
+        ),
+        (b"a,b\n1,\"2\n3,4\n", "t.csv:2:2: quote never closed"),
+        (b"a,\"b\n1,2\n", "t.csv:1:2: quote never closed"),
+        (b"a,b\n\"1\"2,3\n", "t.csv:2:1: text after a closing quote"),
+        (b"a,b\n1,\"2\" \"3\"\n", "t.csv:2:2: text after a closing quote"),
+        (b"a,b\n1,2\x00\n", "t.csv:2:2 (b): NUL byte"),
+        (b"a\x00,b\n1,2\n", "t.csv:1:1 (): NUL byte"),
+        (b"a,b\n1,\xe9t\xe9\n", "t.csv:2:2 (b): not UTF-8: an invalid byte sequence"),
+        (b"\xe9,b\n1,2\n", "t.csv:1:1 (): not UTF-8"),
+    ];
+
+    #[test]
+    fn each_malformed_file_names_its_place_and_fault_on_one_line() {
+        for (text, begin) in CASES {
+            let message = error(text);
+            assert!(message.starts_with(begin), "{:?} gave {message}", String::from_utf8_lossy(text));
+            assert!(!message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn fields_records_and_columns_have_limits() {
+        let field = format!("a,b\n1,{}\n", "x".repeat(MAX_FIELD + 1));
+        assert!(error(field.as_bytes()).starts_with("t.csv:2:2 (b): field too long: 1048577 bytes"));
+        let record = format!("a,b\n1,{}\n", "x,".repeat(MAX_RECORD / 2));
+        assert!(error(record.as_bytes()).starts_with("t.csv:2: record too long"));
+        let columns = format!("{}x\n", "x,".repeat(MAX_COLUMNS));
+        assert!(error(columns.as_bytes()).starts_with("t.csv:1: too many columns: 65537"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes, "t.csv");
+        }
+
+        #[test]
+        fn bytes_of_the_grammar_give_a_table_of_equal_columns_or_an_error(
+            bytes in prop::collection::vec(prop::sample::select(b"a1.,,,\"\"\n\n\r -e\xe9\0;".to_vec()), 0..60)
+        ) {
+            if let Ok(table) = parse(&bytes, "t.csv") {
+                for column in &table.columns {
+                    let rows = match &column.values {
+                        Values::Numbers(values) => values.len(),
+                        Values::Text(values) => values.len(),
+                    };
+                    prop_assert_eq!(rows, table.rows());
+                }
+            }
+        }
+
+        #[test]
+        fn every_finite_number_survives(values in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 1..20)) {
+            let text = format!("a\n{}\n", values.iter().map(|v| format!("{v:e}")).collect::<Vec<_>>().join("\n"));
+            prop_assert_eq!(numbers(&text), vec![values]);
+        }
+
+        #[test]
+        fn text_survives_quoting(cells in prop::collection::vec("[a-z\",\r\n é]{0,8}", 1..10)) {
+            let cells: Vec<String> = cells.iter().map(|cell| format!("x{cell}x")).collect();
+            let rows = cells.iter().map(|cell| format!("\"{}\"\n", cell.replace('"', "\"\""))).collect::<String>();
+            let table = parse(format!("a\n{rows}").as_bytes(), "t.csv").unwrap();
+            prop_assert_eq!(&table.columns[0].values, &Values::Text(cells));
+        }
+    }
+}
