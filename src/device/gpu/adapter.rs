@@ -94,16 +94,18 @@ pub fn adapters() -> Vec<GpuInfo> {
     static GL: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
     let wanted = Backends::from_env().unwrap_or(Backends::PRIMARY | Backends::GL);
     let mut found = enumerate(&NATIVE, wanted & Backends::PRIMARY);
-    // OpenGL only where there is nothing else: loading it costs time, and Mesa's loader writes to standard error.
+    // OpenGL only where there is nothing else: its compute is poor, and loading it costs time.
     if found.is_empty() {
-        found.extend(enumerate(&GL, wanted & Backends::GL));
+        found = enumerate(&GL, wanted & Backends::GL);
     }
-    found.sort_by_key(|info| (rank(info.adapter.get_info().device_type), info.backend == "gl"));
-    without_duplicates(found)
+    best_first(found.into_iter().map(|adapter| (adapter.get_info(), adapter)).collect())
+        .into_iter()
+        .map(|(_, adapter)| GpuInfo::new(adapter))
+        .collect()
 }
 
 /// The usable adapters of some backends; drivers that panic have none.
-fn enumerate(instance: &'static OnceLock<Option<wgpu::Instance>>, backends: wgpu::Backends) -> Vec<GpuInfo> {
+fn enumerate(instance: &'static OnceLock<Option<wgpu::Instance>>, backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     if backends.is_empty() {
         return Vec::new();
     }
@@ -113,7 +115,7 @@ fn enumerate(instance: &'static OnceLock<Option<wgpu::Instance>>, backends: wgpu
         Some(pollster::block_on(instance.enumerate_adapters(backends)))
     }));
     match listed {
-        Ok(adapters) => adapters.unwrap_or_default().into_iter().filter_map(usable).collect(),
+        Ok(adapters) => adapters.unwrap_or_default().into_iter().filter(usable).collect(),
         Err(panic) => {
             log::warn!("looking for GPUs failed: {}", panic_text(&*panic));
             Vec::new()
@@ -133,13 +135,13 @@ fn new_instance(backends: wgpu::Backends) -> wgpu::Instance {
     })
 }
 
-/// The adapter's description, unless it cannot run compute shaders as this crate needs them.
-fn usable(adapter: wgpu::Adapter) -> Option<GpuInfo> {
+/// Whether the adapter runs compute shaders as this crate needs them.
+fn usable(adapter: &wgpu::Adapter) -> bool {
     let compute = adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS);
     let limits = adapter.limits();
     let enough =
         limits.max_storage_buffers_per_shader_stage >= 4 && limits.max_compute_invocations_per_workgroup >= 128;
-    (compute && enough).then(|| GpuInfo::new(adapter))
+    compute && enough
 }
 
 impl GpuInfo {
@@ -155,6 +157,11 @@ impl GpuInfo {
             name: info.name,
             adapter,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn adapter(&self) -> &wgpu::Adapter {
+        &self.adapter
     }
 
     /// A new wgpu device on this adapter: its real limits, and of its features those that kernels use.
@@ -184,36 +191,61 @@ impl GpuInfo {
     }
 }
 
-fn rank(kind: wgpu::DeviceType) -> u8 {
-    match kind {
+/// Sorts by kind, and of the entries that are one card through different backends keeps the first. Two equal cards through one
+/// backend both stay.
+fn best_first<T>(mut found: Vec<(wgpu::AdapterInfo, T)>) -> Vec<(wgpu::AdapterInfo, T)> {
+    found.sort_by_key(|(info, _)| match info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu => 1,
         wgpu::DeviceType::VirtualGpu => 2,
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
-    }
-}
-
-/// Keeps the first of the entries that are one card through different backends. Two equal cards through one backend both stay.
-fn without_duplicates(found: Vec<GpuInfo>) -> Vec<GpuInfo> {
-    let mut kept: Vec<GpuInfo> = Vec::new();
-    for info in found {
-        if !kept.iter().any(|other| other.backend != info.backend && other.same_card(&info)) {
-            kept.push(info);
+    });
+    let mut kept: Vec<(wgpu::AdapterInfo, T)> = Vec::new();
+    for (info, adapter) in found {
+        if !kept.iter().any(|(other, _)| other.backend != info.backend && same_card(other, &info)) {
+            kept.push((info, adapter));
         }
     }
     kept
 }
 
-impl GpuInfo {
-    fn same_card(&self, other: &GpuInfo) -> bool {
-        if self.is_software && other.is_software {
-            return true; // the one CPU
-        }
-        if self.device != 0 && other.device != 0 {
-            return (self.vendor, self.device) == (other.vendor, other.device);
-        }
-        // OpenGL has no PCI numbers, but its name holds the card's.
-        self.name.contains(&other.name) || other.name.contains(&self.name)
+fn same_card(a: &wgpu::AdapterInfo, b: &wgpu::AdapterInfo) -> bool {
+    if a.device_type == wgpu::DeviceType::Cpu && b.device_type == wgpu::DeviceType::Cpu {
+        return true; // the one CPU
+    }
+    if a.device != 0 && b.device != 0 {
+        return (a.vendor, a.device) == (b.vendor, b.device);
+    }
+    // OpenGL has no PCI numbers, but its name holds the card's.
+    a.name.contains(&b.name) || b.name.contains(&a.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgpu::{Backend, DeviceType};
+
+    fn info(name: &str, device_type: DeviceType, backend: Backend, device: u32) -> wgpu::AdapterInfo {
+        let mut info = wgpu::AdapterInfo::new(device_type, backend);
+        (info.name, info.vendor, info.device) = (name.to_string(), 0x10de, device);
+        info
+    }
+
+    #[test]
+    fn adapters_come_best_first_and_each_card_once_a_backend() {
+        let found = [
+            info("llvmpipe", DeviceType::Cpu, Backend::Vulkan, 0),
+            info("Iris Xe", DeviceType::IntegratedGpu, Backend::Vulkan, 7),
+            info("RTX 5090", DeviceType::DiscreteGpu, Backend::Vulkan, 9),
+            info("RTX 5090", DeviceType::DiscreteGpu, Backend::Vulkan, 9),
+            info("RTX 5090", DeviceType::DiscreteGpu, Backend::Dx12, 9),
+            info("Iris Xe/PCIe", DeviceType::Other, Backend::Gl, 0),
+            info("Basic Render", DeviceType::Cpu, Backend::Dx12, 3),
+        ];
+        let kept = best_first(found.into_iter().map(|info| (info, ())).collect());
+        let kept: Vec<_> = kept.iter().map(|(info, ())| (info.name.as_str(), info.backend)).collect();
+        let expected = ["RTX 5090", "RTX 5090", "Iris Xe", "llvmpipe"].map(|name| (name, Backend::Vulkan));
+        assert_eq!(kept, expected);
     }
 }

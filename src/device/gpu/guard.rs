@@ -18,6 +18,21 @@ pub(super) struct Guard {
     name: String,
     lost: Arc<OnceLock<String>>,
     stray: Arc<Mutex<Option<String>>>,
+    /// Which call from now on fails, and how.
+    #[cfg(test)]
+    pub(super) plan: Mutex<Option<(usize, Strike)>>,
+}
+
+/// A fault made by a test.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Strike {
+    Lost,
+    Panic,
+    /// The call finds no memory.
+    Memory,
+    /// This call and all later ones find none.
+    NoMemory,
 }
 
 /// Why a guarded call failed.
@@ -60,7 +75,14 @@ impl Guard {
     /// Guards a device of someone else, whose callbacks are left alone: all of our calls run in scopes, so none of our errors
     /// reaches them, and a loss is found by [`Guard::probe`].
     pub(super) fn borrowed(device: wgpu::Device, name: String) -> Guard {
-        Guard { device, name, lost: Arc::default(), stray: Arc::default() }
+        Guard {
+            device,
+            name,
+            lost: Arc::default(),
+            stray: Arc::default(),
+            #[cfg(test)]
+            plan: Mutex::default(),
+        }
     }
 
     /// The reason of the loss, if the device is lost.
@@ -96,25 +118,36 @@ impl Guard {
             Error::DeviceLost { .. } => Fault::Lost(error),
             other => Fault::Refused(other.to_string()),
         })?;
+        #[cfg(test)]
+        self.strike()?;
+        match self.scoped(calls) {
+            Ok((value, None)) => Ok(value),
+            Ok((_, Some(wgpu::Error::OutOfMemory { .. }))) => Err(Fault::Memory),
+            // What is created on a lost device is invalid, and refused when it is used.
+            Ok((_, Some(error))) => Err(self.probe().map_or_else(Fault::Lost, |()| Fault::Refused(error.to_string()))),
+            Err(lost) => Err(Fault::Lost(lost)),
+        }
+    }
+
+    /// Runs calls to wgpu inside error scopes, which belong to this thread: other threads' errors do not end up here.
+    fn scoped<T>(&self, calls: impl FnOnce() -> T) -> Result<(T, Option<wgpu::Error>)> {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
-            // Scopes belong to this thread: other threads' errors do not end up here.
             let scopes = [OutOfMemory, Internal, Validation].map(|filter| self.device.push_error_scope(filter));
             let value = calls();
             let error = scopes.into_iter().rev().fold(None, |first, scope| first.or(at_once(scope.pop()).flatten()));
             (value, error)
         }));
-        match outcome {
-            Ok((value, None)) => Ok(value),
-            Ok((_, Some(wgpu::Error::OutOfMemory { .. }))) => Err(Fault::Memory),
-            Ok((_, Some(error))) => Err(Fault::Refused(error.to_string())),
-            Err(panic) => Err(Fault::Lost(self.lose(format!("wgpu panicked: {}", panic_text(&*panic))))),
-        }
+        outcome.map_err(|panic| self.lose(format!("wgpu panicked: {}", panic_text(&*panic))))
     }
 
     /// Polls the device. Callbacks run here; with a wait, for at most the given time.
     pub(super) fn poll(&self, poll: wgpu::PollType) -> Result<Result<wgpu::PollStatus, wgpu::PollError>> {
         self.check()?;
+        #[cfg(test)]
+        if let Err(Fault::Lost(error)) = self.strike() {
+            return Err(error);
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
         let outcome = outcome.map_err(|panic| self.lose(format!("wgpu panicked: {}", panic_text(&*panic))))?;
         self.check()?;
@@ -132,12 +165,38 @@ impl Guard {
             usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::MAP_WRITE,
             mapped_at_creation: true,
         };
-        let alive = self.call(|| self.device.create_buffer(&descriptor).get_mapped_range(..).is_ok());
-        match alive {
-            Ok(true) | Err(Fault::Memory) => Ok(()),
-            Ok(false) => Err(self.lose("the driver or the device's owner ended it")),
-            Err(fault) => Err(fault.error("probe")),
+        self.check()?;
+        let (alive, error) = self.scoped(|| self.device.create_buffer(&descriptor).get_mapped_range(..).is_ok())?;
+        if alive || matches!(error, Some(wgpu::Error::OutOfMemory { .. })) {
+            return Ok(());
         }
+        Err(self.lose("the driver or the device's owner ended it"))
+    }
+}
+
+#[cfg(test)]
+impl Guard {
+    /// Counts down to the planned fault.
+    fn strike(&self) -> Result<(), Fault> {
+        let strike = {
+            let mut plan = lock(&self.plan);
+            match plan.take() {
+                None => return Ok(()),
+                Some((0, strike)) => {
+                    *plan = matches!(strike, Strike::NoMemory).then_some((0, strike));
+                    strike
+                }
+                Some((calls, strike)) => {
+                    *plan = Some((calls - 1, strike));
+                    return Ok(());
+                }
+            }
+        };
+        Err(match strike {
+            Strike::Lost => Fault::Lost(self.lose("planned")),
+            Strike::Memory | Strike::NoMemory => Fault::Memory,
+            Strike::Panic => Fault::Lost(self.scoped::<()>(|| panic!("planned")).err().unwrap()),
+        })
     }
 }
 

@@ -290,12 +290,20 @@ impl Inner {
                 return Err(self.out_of_memory(bytes));
             }
         }
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("tilework block"),
-            size: bytes,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        };
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let created = self.create("tilework block", bytes, usage);
+        created.map(Raw::new).map_err(|error| {
+            self.pool.release(bytes);
+            match error {
+                Error::OutOfMemory { .. } => self.out_of_memory(bytes), // the numbers without this block
+                other => other,
+            }
+        })
+    }
+
+    /// A wgpu buffer. Where the driver has no memory, the pool's free blocks are given back, and it is asked once more.
+    fn create(&self, label: &'static str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let create = || self.guard.call(|| self.device.create_buffer(&descriptor));
         let created = match create() {
             Err(Fault::Memory) => {
@@ -304,12 +312,9 @@ impl Inner {
             }
             other => other,
         };
-        created.map(Raw::new).map_err(|fault| {
-            self.pool.release(bytes);
-            match fault {
-                Fault::Memory => self.out_of_memory(bytes),
-                other => other.error("alloc"),
-            }
+        created.map_err(|fault| match fault {
+            Fault::Memory => self.out_of_memory(size),
+            other => other.error("alloc"),
         })
     }
 

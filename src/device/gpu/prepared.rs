@@ -98,9 +98,10 @@ impl Gpu {
                 words: start as u64 * 4..words.len() as u64 * 4,
             });
         }
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = match words.len() {
             0 => None,
-            len => Some(Params { buffer: inner.param_buffer(len as u64 * 4)?, patches }),
+            len => Some(Params { buffer: inner.create("tilework params", len as u64 * 4, usage)?, patches }),
         };
         let bound = steps.iter().map(|_| Bound::new()).collect();
         Ok(Prepared { steps, params, state: Mutex::new(State { words, written: false, bound }) })
@@ -142,16 +143,6 @@ impl Gpu {
 }
 
 impl Inner {
-    fn param_buffer(&self, bytes: u64) -> Result<wgpu::Buffer> {
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("tilework params"),
-            size: bytes,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        };
-        self.guard.call(|| self.device.create_buffer(&descriptor)).map_err(|fault| fault.error("prepare"))
-    }
-
     /// Brings the parameter buffer up to date: one write over the words that changed since the last run, none if none did.
     fn write_params(&self, params: &Params, state: &mut State, vars: &[u32]) -> Result<()> {
         let mut changed: Option<Range<usize>> = (!state.written).then_some(0..state.words.len());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::guard::{Fault, lock};
+use super::guard::lock;
 use super::pool::{GpuBuffer, Raw, block_bytes};
 use super::submit::{SLICE, WAIT_LIMIT};
 use super::{Gpu, Inner};
@@ -18,7 +18,7 @@ pub(super) const CHUNK_BYTES: u64 = 32 << 20;
 pub(super) type Job = Box<dyn FnOnce() + Send>;
 
 /// A copy that is on its way to the host.
-struct Pending {
+pub(super) struct Pending {
     staging: Raw,
     bytes: u64,
     submit: wgpu::SubmissionIndex,
@@ -76,7 +76,7 @@ impl Gpu {
 }
 
 impl Inner {
-    fn start_read(&self, buffer: &GpuBuffer, at: u64, bytes: u64) -> Result<Pending> {
+    pub(super) fn start_read(&self, buffer: &GpuBuffer, at: u64, bytes: u64) -> Result<Pending> {
         let staging = self.staging(bytes)?;
         let commands = self.guard.call(|| {
             let mut encoder =
@@ -91,7 +91,7 @@ impl Inner {
         Ok(Pending { staging, bytes, submit, mapped })
     }
 
-    fn finish_read(&self, pending: Pending, out: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn finish_read(&self, pending: Pending, out: &mut Vec<u32>) -> Result<()> {
         let Pending { staging, bytes, submit, mapped } = pending;
         self.wait_for(Some(submit))?;
         let began = Instant::now();
@@ -127,17 +127,8 @@ impl Inner {
         if let Some(raw) = lock(&self.staging).take(bytes) {
             return Ok(raw);
         }
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("tilework staging"),
-            size: bytes,
-            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-            mapped_at_creation: false,
-        };
-        match self.guard.call(|| self.device.create_buffer(&descriptor)) {
-            Ok(buffer) => Ok(Raw::new(buffer)),
-            Err(Fault::Memory) => Err(self.out_of_memory(bytes)),
-            Err(fault) => Err(fault.error("read")),
-        }
+        let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
+        self.create("tilework staging", bytes, usage).map(Raw::new)
     }
 
     /// Gives a job to the waiting thread, which starts with the first one and ends with the device.

@@ -50,6 +50,11 @@ impl Inner {
         Ok(index)
     }
 
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> usize {
+        lock(&self.flight).submits.len()
+    }
+
     fn make_room(&self, work: u64) -> Result<()> {
         let (submits, budgets) = depth(self.owner);
         let most = self.submit_budget().saturating_mul(budgets);
