@@ -19,6 +19,7 @@ pub mod device;
 pub mod dtype;
 pub mod error;
 pub mod metrics;
+pub mod expr;
 pub mod shape;
 
 pub use dtype::{DType, Element};

@@ -1,0 +1,256 @@
+//! Programs on the CPU: instruction by instruction over blocks that stay in cache.
+//!
+//! A block of 1,024 values a register keeps a handful of registers within the first-level cache, and each instruction is a
+//! vectorised loop over the block. Inputs that lie contiguously are read where they are, and outputs are written where they
+//! go; only other views and the ragged end are staged through a copy.
+
+use super::gather::{Lane, gather};
+use super::lift::{Block, CHUNK};
+use super::{Inst, Node, Program, Ty};
+use std::ops::Range;
+
+/// Values computed at a time.
+pub(crate) const BLOCK: usize = 1024;
+
+/// A program compiled for the CPU: once for each plan.
+///
+/// ```
+/// use tilework::{DType, expr::{Code, Lane, Program, Scratch}};
+/// let axpy = Program::build("axpy", &[DType::F32, DType::F32], 1, |_, x, p| vec![p[0] * x[0] + x[1]]);
+/// let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+/// let (x, a) = (bits(&[1.0, 2.0, 3.0]), 10f32.to_bits());
+/// let mut y = vec![0; 3];
+/// let lanes = [Lane::Slice(&x), Lane::Splat(0.5f32.to_bits())];
+/// Code::new(&axpy).run(&lanes, &[a], &mut [&mut y], &mut Scratch::default());
+/// assert_eq!(y, bits(&[10.5, 20.5, 30.5]));
+/// ```
+#[derive(Debug)]
+pub struct Code {
+    steps: Vec<Step>,
+    copies: Vec<(Place, usize)>, // outputs that are inputs, constants or other outputs
+    constants: Vec<u32>,
+    params: usize,
+    lanes: usize,
+    outputs: usize,
+    registers: usize,
+}
+
+/// One instruction.
+#[derive(Debug)]
+struct Step {
+    cpu: fn(Ty, &[Block<'_>; 3], &mut [u32]),
+    ty: Ty,
+    args: [Place; 3],
+    out: Place,
+}
+
+/// Where a value is while a block is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Lane(usize),
+    Splat(usize), // constants, then parameters
+    Register(usize),
+    Output(usize),
+}
+
+/// Working memory of one thread, reused from run to run.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    splats: Vec<[u32; CHUNK]>, // constants, parameters, lanes
+    registers: Vec<Vec<u32>>,
+    lanes: Vec<Vec<u32>>,
+    tails: Vec<Vec<u32>>,
+}
+
+impl Code {
+    /// Assigns registers: a value's is free again after its last use.
+    pub fn new(program: &Program) -> Code {
+        let nodes = program.nodes();
+        let mut code = Code {
+            steps: Vec::new(),
+            copies: Vec::new(),
+            constants: Vec::new(),
+            params: program.params(),
+            lanes: program.inputs().len(),
+            outputs: program.results().len(),
+            registers: 0,
+        };
+        let constants = nodes.iter().filter(|node| matches!(node.inst, Inst::Const(_))).count();
+        let mut last_use = vec![0; nodes.len()];
+        for (id, node) in nodes.iter().enumerate() {
+            node.operands().iter().for_each(|&operand| last_use[operand as usize] = id);
+        }
+        let mut free: Vec<usize> = Vec::new();
+        let mut places: Vec<Place> = Vec::with_capacity(nodes.len());
+        for (id, node) in nodes.iter().enumerate() {
+            let place = match node.inst {
+                Inst::Input(n) => Place::Lane(n as usize),
+                Inst::Param(n) => Place::Splat(constants + n as usize),
+                Inst::Const(bits) => {
+                    code.constants.push(bits);
+                    Place::Splat(code.constants.len() - 1)
+                }
+                Inst::Apply(prim, args) => {
+                    let output = program.results().iter().position(|&result| result as usize == id);
+                    let out = match output {
+                        Some(n) => Place::Output(n),
+                        None => Place::Register(free.pop().unwrap_or_else(|| {
+                            code.registers += 1;
+                            code.registers - 1
+                        })),
+                    };
+                    let args = args.map(|arg| places.get(arg as usize).copied().unwrap_or(Place::Splat(0)));
+                    code.steps.push(Step { cpu: prim.row().cpu, ty: operand_type(node, nodes), args, out });
+                    out
+                }
+            };
+            places.push(place);
+            // only after its own place is chosen: a step never writes what it reads
+            let mut dead: Vec<usize> =
+                node.operands().iter().map(|&o| o as usize).filter(|&o| last_use[o] == id).collect();
+            dead.sort_unstable();
+            dead.dedup();
+            free.extend(dead.into_iter().filter_map(|o| match places[o] {
+                Place::Register(r) => Some(r),
+                _ => None,
+            }));
+        }
+        for (n, &id) in program.results().iter().enumerate() {
+            let place = places[id as usize];
+            if place != Place::Output(n) {
+                code.copies.push((place, n));
+            }
+        }
+        code
+    }
+
+    /// Computes all elements of the outputs, which have one length.
+    ///
+    /// `lanes` holds one entry for each input, `params` the bits of each parameter. The result of an element does not
+    /// depend on where runs begin and end, nor on the CPU's instruction set.
+    pub fn run(&self, lanes: &[Lane<'_>], params: &[u32], outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
+        debug_assert!(lanes.len() == self.lanes && params.len() >= self.params && outputs.len() == self.outputs);
+        let len = outputs.iter().map(|out| out.len()).min().unwrap_or(0);
+        self.prepare(lanes, params, scratch);
+        for start in (0..len).step_by(BLOCK) {
+            let range = start..len.min(start + BLOCK);
+            let ragged = !range.len().is_multiple_of(CHUNK);
+            Frame { code: self, lanes, range, ragged }.run(outputs, scratch);
+        }
+    }
+
+    /// Fills what is the same for all blocks.
+    fn prepare(&self, lanes: &[Lane<'_>], params: &[u32], scratch: &mut Scratch) {
+        let grow = |blocks: &mut Vec<Vec<u32>>, count: usize| {
+            if blocks.len() < count {
+                blocks.resize_with(count, || vec![0; BLOCK]);
+            }
+        };
+        grow(&mut scratch.registers, self.registers);
+        grow(&mut scratch.lanes, self.lanes);
+        grow(&mut scratch.tails, self.outputs);
+        scratch.splats.clear();
+        scratch.splats.extend(self.constants.iter().map(|&word| [word; CHUNK]));
+        scratch.splats.extend((0..self.params).map(|j| [params.get(j).copied().unwrap_or(0); CHUNK]));
+        let word = |lane: &Lane<'_>| if let Lane::Splat(word) = lane { *word } else { 0 };
+        scratch.splats.extend(lanes.iter().map(|lane| [word(lane); CHUNK]));
+    }
+}
+
+/// A block of a run: elements `range`, at most [`BLOCK`] of them.
+struct Frame<'f, 'a> {
+    code: &'f Code,
+    lanes: &'f [Lane<'a>],
+    range: Range<usize>,
+    /// Whether the range is no whole number of chunks: it is computed on padded copies then.
+    ragged: bool,
+}
+
+impl Frame<'_, '_> {
+    fn run(&self, outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
+        self.stage(scratch);
+        for step in &self.code.steps {
+            self.step(step, outputs, scratch);
+        }
+        for &(place, n) in &self.code.copies {
+            self.copy(place, n, outputs, scratch);
+        }
+    }
+
+    /// Copies of the lanes that cannot be read in place.
+    fn stage(&self, scratch: &mut Scratch) {
+        for (lane, staged) in self.lanes.iter().zip(&mut scratch.lanes) {
+            match *lane {
+                Lane::Slice(words) if self.ragged => {
+                    let tail = words.get(self.range.clone()).unwrap_or_default();
+                    staged[..tail.len()].copy_from_slice(tail);
+                }
+                Lane::View { words, dtype, layout, start } => {
+                    gather(dtype, words, layout, start + self.range.start, &mut staged[..self.range.len()]);
+                }
+                Lane::Slice(_) | Lane::Splat(_) => {}
+            }
+        }
+    }
+
+    /// One instruction. The block that it writes is taken out of its list, so that the others can be read meanwhile.
+    fn step(&self, step: &Step, outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
+        let len = self.range.len();
+        match step.out {
+            Place::Register(r) => {
+                let mut block = std::mem::take(&mut scratch.registers[r]);
+                let out = &mut block[..len.next_multiple_of(CHUNK)];
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), out);
+                scratch.registers[r] = block;
+            }
+            Place::Output(n) if self.ragged => {
+                let mut block = std::mem::take(&mut scratch.tails[n]);
+                let out = &mut block[..len.next_multiple_of(CHUNK)];
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), out);
+                outputs[n][self.range.clone()].copy_from_slice(&block[..len]);
+                scratch.tails[n] = block;
+            }
+            Place::Output(n) => {
+                let output = std::mem::take(&mut outputs[n]);
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), &mut output[self.range.clone()]);
+                outputs[n] = output;
+            }
+            Place::Lane(_) | Place::Splat(_) => {}
+        }
+    }
+
+    fn args<'s>(&'s self, step: &Step, outputs: &'s [&mut [u32]], scratch: &'s Scratch) -> [Block<'s>; 3] {
+        step.args.map(|place| self.block(place, outputs, scratch))
+    }
+
+    /// Where a value of this block is read.
+    fn block<'s>(&'s self, place: Place, outputs: &'s [&mut [u32]], scratch: &'s Scratch) -> Block<'s> {
+        match place {
+            Place::Splat(s) => scratch.splats.get(s).map_or(Block::values(&[]), Block::splat),
+            Place::Lane(l) => match self.lanes.get(l) {
+                Some(Lane::Slice(words)) if !self.ragged => {
+                    Block::values(words.get(self.range.clone()).unwrap_or_default())
+                }
+                Some(Lane::Splat(_)) => {
+                    self.block(Place::Splat(self.code.constants.len() + self.code.params + l), outputs, scratch)
+                }
+                _ => Block::values(&scratch.lanes[l]),
+            },
+            Place::Register(r) => Block::values(&scratch.registers[r]),
+            Place::Output(n) if self.ragged => Block::values(&scratch.tails[n]),
+            Place::Output(n) => Block::values(outputs[n].get(self.range.clone()).unwrap_or_default()),
+        }
+    }
+
+    /// Output `n` from where its value is.
+    fn copy(&self, place: Place, n: usize, outputs: &mut [&mut [u32]], scratch: &Scratch) {
+        let output = std::mem::take(&mut outputs[n]);
+        self.block(place, outputs, scratch).copy_to(&mut output[self.range.clone()]);
+        outputs[n] = output;
+    }
+}
+
+/// The type that picks a row's loop: its first operand's.
+fn operand_type(node: &Node, nodes: &[Node]) -> Ty {
+    node.operands().first().map_or(node.ty, |&first| nodes[first as usize].ty)
+}
