@@ -18,8 +18,8 @@ pub mod data;
 pub mod device;
 pub mod dtype;
 pub mod error;
-pub mod metrics;
 pub mod expr;
+pub mod metrics;
 pub mod shape;
 
 pub use dtype::{DType, Element};

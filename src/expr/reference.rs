@@ -34,7 +34,7 @@ fn apply(prim: Prim, operand: Ty, result: Ty, x: &[f64; 3]) -> f64 {
         Rule::Test | Rule::Select => false,
     };
     if exact {
-        let words: [u32; 3] = x.map(|v| word(v));
+        let words: [u32; 3] = x.map(word);
         return number(prim.apply_words(operand, &words[..row.arity]), result);
     }
     (row.f64)(x)

@@ -219,6 +219,7 @@ impl<'b> E<'b> {
     }
 
     /// The remainder of the division that truncates: it has the sign of the dividend.
+    #[expect(clippy::should_implement_trait, reason = "takes numbers too; `%` is the operator")]
     pub fn rem(self, rhs: impl Operand<'b>) -> E<'b> {
         self.two(Prim::Rem, rhs)
     }
