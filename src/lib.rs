@@ -19,6 +19,7 @@ pub mod device;
 pub mod dtype;
 pub mod error;
 pub mod expr;
+pub mod io;
 pub mod metrics;
 pub mod shape;
 

@@ -1,0 +1,10 @@
+//! Files: tensors and their description as safetensors, written so that a crash leaves the old file or the new one.
+
+mod archive;
+mod file;
+mod header;
+mod host;
+
+pub use archive::{Archive, LoadOptions, NonFinite};
+pub use file::write_atomic;
+pub use host::HostTensor;
