@@ -3,6 +3,9 @@
 //! A file of `shaders/` is legal WGSL as it lies, apart from `//#include lib/NAME.wgsl` lines. What an operation replaces
 //! stands between `//#begin NAME` and `//#end NAME`; the text that is there by default makes the file legal and shows what
 //! is meant.
+//!
+//! A shader's loops must stay below 65,535 rounds an invocation, nested ones counted together: llvmpipe, on which the tests
+//! run, ends them there without a word (`LP_MAX_TGSI_LOOP_ITERATIONS`). Longer work takes more groups.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -30,8 +30,9 @@ use pipeline::{Checks, Pipeline, Pipelines};
 use pool::{Pool, Raw, Staging, block_bytes};
 use submit::Flight;
 
-/// One upload's share of a `write_buffer`, which keeps a staging copy until the next submit: its failure would lose the device.
-const UPLOAD_BYTES: usize = 32 << 20;
+/// The most that one `write_buffer` copies. Its staging memory should come out of the driver's kept blocks (8 MiB or more): an
+/// allocation of its own is slow, and if it fails the device is lost.
+const UPLOAD_BYTES: usize = 4 << 20;
 
 /// An open GPU. Clones share it.
 #[derive(Clone)]
@@ -116,7 +117,8 @@ impl Gpu {
     }
 
     /// A host application's own device. It is never rebuilt or destroyed, its callbacks are left alone, its limits and features
-    /// are taken as they are, and little is in flight at once, so that the host's frames come through.
+    /// are taken as they are, and little is in flight at once, so that the host's frames come through. Reads and waits poll it:
+    /// the host's own map callbacks may then run on the thread that waits.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] when it is lost already.

@@ -14,8 +14,9 @@ pub(super) const SLICE: Duration = Duration::from_millis(100);
 /// stays a hundred times below this.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
-/// Uploads that wait for the next submit keep their staging memory. At these sizes they get a submit of their own.
-const PENDING_BYTES: u64 = 64 << 20;
+/// Uploads that wait for the next submit keep their staging memory. At these sizes they get a submit of their own. Two such
+/// submits of bytes may be under way, so that copying into one overlaps copying out of the other.
+const PENDING_BYTES: u64 = 32 << 20;
 const PENDING_WRITES: u32 = 256;
 
 /// Submits that are not known to be finished, oldest first.
@@ -25,6 +26,7 @@ pub(super) struct Flight {
     work: u64,
     pending_bytes: u64,
     pending_writes: u32,
+    bulk: Option<wgpu::SubmissionIndex>,
 }
 
 /// How much may run or wait on the queue at once: submits, and submit budgets of work. On our own device deep enough that the GPU
@@ -74,13 +76,18 @@ impl Inner {
 
     /// Notes an upload that the next submit carries; submits at once when much has gathered.
     pub(super) fn note_write(&self, bytes: u64) -> Result<()> {
-        let full = {
+        let (many, large) = {
             let mut flight = lock(&self.flight);
             flight.pending_bytes += bytes;
             flight.pending_writes += 1;
-            flight.pending_bytes >= PENDING_BYTES || flight.pending_writes >= PENDING_WRITES
+            (flight.pending_writes >= PENDING_WRITES, flight.pending_bytes >= PENDING_BYTES)
         };
-        if full { self.submit(None, 0).map(drop) } else { Ok(()) }
+        if large {
+            let index = self.submit(None, 0)?;
+            let before = lock(&self.flight).bulk.replace(index);
+            return before.map_or(Ok(()), |before| self.wait_for(Some(before)));
+        }
+        if many { self.submit(None, 0).map(drop) } else { Ok(()) }
     }
 
     /// Submits uploads that wait for a submit.

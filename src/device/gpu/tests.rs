@@ -230,3 +230,29 @@ fn a_hosts_device_with_default_limits_is_used_and_left_alone() {
     assert_eq!(heard.load(Ordering::Relaxed), 1);
     assert!(Gpu::from_wgpu(which.adapter(), device, queue).is_ok());
 }
+
+#[test]
+fn what_caps_offer_shaders_may_use() {
+    let Some(gpu) = open() else { return };
+    let declared = bindings(&[("o", "f32", Access::Write)], 0);
+    let head = "@compute @workgroup_size(64) fn main(@builtin(local_invocation_index) i: u32";
+    let mut cases = vec![(format!("{declared}{head}) {{ o[i] = 1.5; }}"), 1.5)];
+    if gpu.caps().shader_f16 {
+        // 2048 + 1 rounds to 2048 in f16
+        cases.push((
+            format!("enable f16;\n{declared}{head}) {{ o[i] = f32(f16(2048) + f16(f32(i % 1u) + 1.0)); }}"),
+            2048.0,
+        ));
+    }
+    if let Some((least, most)) = gpu.caps().subgroups {
+        assert!(least > 0 && least <= most);
+        let body = "o[i] = f32(subgroupAdd(1u)) / f32(n);";
+        cases.push((format!("{declared}{head}, @builtin(subgroup_size) n: u32) {{ {body} }}"), 1.0));
+    }
+    for (source, expected) in cases {
+        let launch = Launch { source: source.into(), args: vec![Arg::Write(0)], words: vec![], groups: 1, ..axpy(64) };
+        let buffer = gpu.alloc(64).unwrap();
+        gpu.run(&gpu.prepare(vec![launch]).unwrap(), std::slice::from_ref(&buffer), &[]).unwrap();
+        assert_eq!(read(&gpu, &buffer).unwrap(), vec![expected; 64]);
+    }
+}
