@@ -87,17 +87,11 @@ pub(super) static CREATION: Mutex<()> = Mutex::new(());
 /// All usable adapters, best first: discrete, integrated, virtual, software. A card that several backends offer appears once,
 /// by the best of them. Empty when there is none, or when the drivers fail.
 ///
-/// `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, or several) restricts the backends.
+/// `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, or several) chooses the backends. Without it OpenGL is not asked: wgpu-hal
+/// 30 panics in destructors when two of its OpenGL contexts meet (`gles/egl.rs`), and that ends the process.
 pub fn adapters() -> Vec<GpuInfo> {
-    use wgpu::Backends;
-    static NATIVE: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
-    static GL: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
-    let wanted = Backends::from_env().unwrap_or(Backends::PRIMARY | Backends::GL);
-    let mut found = enumerate(&NATIVE, wanted & Backends::PRIMARY);
-    // OpenGL only where there is nothing else: its compute is poor, and loading it costs time.
-    if found.is_empty() {
-        found = enumerate(&GL, wanted & Backends::GL);
-    }
+    let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY);
+    let found = enumerate(backends);
     best_first(found.into_iter().map(|adapter| (adapter.get_info(), adapter)).collect())
         .into_iter()
         .map(|(_, adapter)| GpuInfo::new(adapter))
@@ -105,13 +99,11 @@ pub fn adapters() -> Vec<GpuInfo> {
 }
 
 /// The usable adapters of some backends; drivers that panic have none.
-fn enumerate(instance: &'static OnceLock<Option<wgpu::Instance>>, backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
-    if backends.is_empty() {
-        return Vec::new();
-    }
+fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    static INSTANCE: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
     let _one = lock(&CREATION);
     let listed = catch_unwind(AssertUnwindSafe(|| {
-        let instance = instance.get_or_init(|| catch_unwind(|| new_instance(backends)).ok()).as_ref()?;
+        let instance = INSTANCE.get_or_init(|| catch_unwind(|| new_instance(backends)).ok()).as_ref()?;
         Some(pollster::block_on(instance.enumerate_adapters(backends)))
     }));
     match listed {
