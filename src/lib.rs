@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod autograd;
 pub mod data;
 pub mod device;
 pub mod dtype;
@@ -21,8 +22,17 @@ pub mod error;
 pub mod expr;
 pub mod io;
 pub mod metrics;
+pub mod ops;
+mod plan;
 pub mod shape;
+pub mod tensor;
 
+pub use autograd::Gradients;
+pub use device::{Device, DeviceKind};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use shape::{IntoShape, Shape};
+pub use tensor::Tensor;
+pub use tensor::record::no_grad;
+#[cfg(feature = "gpu")]
+pub use wgpu;

@@ -232,6 +232,12 @@ impl Layout {
         Layout { shape, strides: all, offset }
     }
 
+    /// The same strides from another first element.
+    pub(crate) fn at(mut self, offset: usize) -> Layout {
+        self.offset = offset;
+        self
+    }
+
     /// Strides in elements, one a dimension.
     pub fn strides(&self) -> &[isize] {
         &self.strides[..self.shape.rank()]

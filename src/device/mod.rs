@@ -1,7 +1,232 @@
 //! Devices run launches on buffers. They know neither operations nor tensors: those hand them plain data.
 
-pub mod cpu;
+pub(crate) mod caps;
+pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
-pub mod launch;
+pub(crate) mod launch;
+pub(crate) mod select;
 pub(crate) mod shader;
+pub(crate) mod stats;
+
+use crate::error::{Error, Result};
+use caps::Caps;
+use cpu::{Cpu, CpuBuffer};
+#[cfg(feature = "gpu")]
+use gpu::{Gpu, GpuBuffer};
+use stats::Counters;
+pub use stats::Stats;
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// Where tensors live and run: the CPU, or a GPU. A cheap handle; clones are the same device.
+///
+/// ```
+/// use tilework::{Device, Tensor};
+/// let device = Device::auto();
+/// println!("{device}: {}", device.reason());
+/// let x = Tensor::ones([2, 2], &device);
+/// assert_eq!(x.sum().item::<f32>()?, 4.0);
+/// # Ok::<(), tilework::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Device {
+    inner: Arc<Inner>,
+    reason: Arc<str>,
+}
+
+pub(crate) struct Inner {
+    backend: Backend,
+    caps: Caps,
+    name: String,
+    counters: Counters,
+    /// The batch of recorded calls; its type belongs to the layer above.
+    queue: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+/// The two kinds of devices.
+pub(crate) enum Backend {
+    Cpu(Cpu),
+    #[cfg(feature = "gpu")]
+    Gpu(Gpu),
+}
+
+/// A value's memory on its device; immutable once it is in a slot.
+#[derive(Debug, Clone)]
+pub(crate) enum Buffer {
+    Cpu(CpuBuffer),
+    #[cfg(feature = "gpu")]
+    Gpu(GpuBuffer),
+}
+
+/// CPU or GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// Threads of this process.
+    Cpu,
+    /// A wgpu adapter.
+    Gpu,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::Gpu => "gpu",
+        })
+    }
+}
+
+impl Device {
+    /// The CPU. All calls give the same device, so that tensors made in different places can meet.
+    pub fn cpu() -> Device {
+        static CPU: OnceLock<Device> = OnceLock::new();
+        let new = || {
+            let cpu = Cpu::new();
+            let name = format!("cpu ({} threads)", cpu.threads());
+            Device::of(Backend::Cpu(cpu), Caps::default(), name)
+        };
+        CPU.get_or_init(new).clone()
+    }
+
+    /// A device on a wgpu device that the host program owns: its allocations stay within a budget, its submits are short, and
+    /// it is never destroyed or rebuilt from here.
+    ///
+    /// # Errors
+    /// When the device lacks what kernels need at least.
+    #[cfg(feature = "gpu")]
+    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Device> {
+        Ok(Device::on_gpu(Gpu::from_wgpu(adapter, device, queue)?).because("the host program's own device"))
+    }
+
+    #[cfg(feature = "gpu")]
+    pub(crate) fn on_gpu(gpu: Gpu) -> Device {
+        let (caps, name) = (gpu.caps().clone(), gpu.info().name.clone());
+        Device::of(Backend::Gpu(gpu), caps, name)
+    }
+
+    fn of(backend: Backend, caps: Caps, name: String) -> Device {
+        let inner = Inner { backend, caps, name, counters: Counters::default(), queue: OnceLock::new() };
+        Device { inner: Arc::new(inner), reason: "asked for".into() }
+    }
+
+    /// The same device, with another reason for its choice.
+    pub(crate) fn because(mut self, reason: &str) -> Device {
+        self.reason = reason.into();
+        self
+    }
+
+    /// CPU or GPU.
+    pub fn kind(&self) -> DeviceKind {
+        match self.inner.backend {
+            Backend::Cpu(_) => DeviceKind::Cpu,
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(_) => DeviceKind::Gpu,
+        }
+    }
+
+    /// The device's name, as its driver gives it.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Why this device: what was asked for, or what `auto` found.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// What has run so far: plans, launches, pipelines, allocations, bytes.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.inner.counters.read();
+        match &self.inner.backend {
+            Backend::Cpu(cpu) => stats.add_cpu(cpu),
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(gpu) => stats.add_gpu(gpu),
+        }
+        stats
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.inner.backend
+    }
+
+    pub(crate) fn caps(&self) -> &Caps {
+        &self.inner.caps
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    pub(crate) fn queue(&self, new: impl FnOnce() -> Box<dyn Any + Send + Sync>) -> &(dyn Any + Send + Sync) {
+        &**self.inner.queue.get_or_init(new)
+    }
+
+    /// Takes words into the device's memory.
+    pub(crate) fn upload(&self, words: &[u32]) -> Result<Buffer> {
+        match &self.inner.backend {
+            Backend::Cpu(cpu) => {
+                let mut block = cpu.alloc(words.len().max(1))?;
+                block.words_mut()[..words.len()].copy_from_slice(words);
+                Ok(Buffer::Cpu(block.freeze()))
+            }
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(gpu) => gpu.upload(words).map(Buffer::Gpu),
+        }
+    }
+
+    /// Words `start..start + len` of a buffer of this device; waits for the work that writes it.
+    pub(crate) fn read(&self, buffer: &Buffer, start: usize, len: usize) -> Result<Vec<u32>> {
+        match (&self.inner.backend, buffer) {
+            (Backend::Cpu(_), Buffer::Cpu(buffer)) => {
+                let words = buffer.words().get(start..start + len);
+                words.map(<[u32]>::to_vec).ok_or_else(|| Error::internal("read", "a read past the end of a buffer"))
+            }
+            #[cfg(feature = "gpu")]
+            (Backend::Gpu(gpu), Buffer::Gpu(buffer)) => gpu.read(buffer, start, len),
+            #[cfg(feature = "gpu")]
+            _ => Err(Error::internal("read", "a buffer of another kind of device")),
+        }
+    }
+
+    /// [`Device::read`] without blocking the thread.
+    pub(crate) async fn read_async(&self, buffer: &Buffer, start: usize, len: usize) -> Result<Vec<u32>> {
+        match (&self.inner.backend, buffer) {
+            #[cfg(feature = "gpu")]
+            (Backend::Gpu(gpu), Buffer::Gpu(buffer)) => gpu.read_async(buffer, start, len).await,
+            _ => self.read(buffer, start, len),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Inner {
+    fn is_lost(&self) -> bool {
+        match &self.backend {
+            Backend::Gpu(gpu) => gpu.is_lost().is_some(),
+            Backend::Cpu(_) => false,
+        }
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+impl Eq for Device {}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.inner.name)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({}, {})", self.kind(), self.inner.name)
+    }
+}

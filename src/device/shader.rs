@@ -13,7 +13,16 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 
 /// Every file of `shaders/`, by its path in there. A test holds the table complete.
-const SHADERS: &[(&str, &str)] = &[("lib/index.wgsl", include_str!("../../shaders/lib/index.wgsl"))];
+const SHADERS: &[(&str, &str)] = &[
+    ("cat.wgsl", include_str!("../../shaders/cat.wgsl")),
+    ("lib/index.wgsl", include_str!("../../shaders/lib/index.wgsl")),
+    ("lib/math.wgsl", include_str!("../../shaders/lib/math.wgsl")),
+    ("map.wgsl", include_str!("../../shaders/map.wgsl")),
+    ("matmul.wgsl", include_str!("../../shaders/matmul.wgsl")),
+    ("narrow.wgsl", include_str!("../../shaders/narrow.wgsl")),
+    ("reduce_columns.wgsl", include_str!("../../shaders/reduce_columns.wgsl")),
+    ("reduce_rows.wgsl", include_str!("../../shaders/reduce_rows.wgsl")),
+];
 
 /// How a shader uses a storage buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 pub mod gemm;
 mod memory;
 pub mod parallel;
+pub mod reduce;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock};
 
 use super::guard::{lock, panic_text};
+use crate::device::caps::Caps;
 use crate::error::{Error, Result};
 
 /// A GPU that can be opened.
@@ -34,49 +35,21 @@ impl fmt::Debug for GpuInfo {
     }
 }
 
-/// What a GPU can do: the numbers by which kernels choose their variant.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Caps {
-    /// Storage buffers of one launch.
-    pub max_storage_buffers: usize,
-    /// Bytes of one storage binding.
-    pub max_binding_bytes: u64,
-    /// Bytes of one buffer.
-    pub max_buffer_bytes: u64,
-    /// Bytes of one launch's parameter words.
-    pub max_param_bytes: u64,
-    /// Invocations of a workgroup, all along x.
-    pub max_invocations: u32,
-    /// Bytes of a workgroup's shared memory.
-    pub shared_bytes: u32,
-    /// Workgroups along one dimension of a grid.
-    pub max_groups_per_dim: u32,
-    /// Smallest and largest subgroup, where shaders may use subgroups.
-    pub subgroups: Option<(u32, u32)>,
-    /// Shaders may `enable f16`.
-    pub shader_f16: bool,
-    /// The GPU can time its own work.
-    pub timestamps: bool,
-    pub(super) param_alignment: u64,
-}
-
-impl Caps {
-    pub(super) fn new(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
-        let subgroups = (info.subgroup_min_size, info.subgroup_max_size);
-        Caps {
-            max_storage_buffers: limits.max_storage_buffers_per_shader_stage as usize,
-            max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_buffer_bytes: limits.max_buffer_size,
-            max_param_bytes: limits.max_uniform_buffer_binding_size,
-            max_invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
-            shared_bytes: limits.max_compute_workgroup_storage_size,
-            max_groups_per_dim: limits.max_compute_workgroups_per_dimension,
-            subgroups: features.contains(wgpu::Features::SUBGROUP).then_some(subgroups),
-            shader_f16: features.contains(wgpu::Features::SHADER_F16),
-            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-            param_alignment: u64::from(limits.min_uniform_buffer_offset_alignment).max(16),
-        }
+/// What an adapter's limits and features mean to kernels.
+fn caps_of(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
+    let subgroups = (info.subgroup_min_size, info.subgroup_max_size);
+    Caps {
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage as usize,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        max_param_bytes: limits.max_uniform_buffer_binding_size,
+        max_invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
+        shared_bytes: limits.max_compute_workgroup_storage_size,
+        max_groups_per_dim: limits.max_compute_workgroups_per_dimension,
+        subgroups: features.contains(wgpu::Features::SUBGROUP).then_some(subgroups),
+        shader_f16: features.contains(wgpu::Features::SHADER_F16),
+        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        param_alignment: u64::from(limits.min_uniform_buffer_offset_alignment).max(16),
     }
 }
 
@@ -179,7 +152,7 @@ impl GpuInfo {
     }
 
     pub(super) fn caps(&self, device: &wgpu::Device) -> Caps {
-        Caps::new(&self.adapter.get_info(), &device.limits(), device.features())
+        caps_of(&self.adapter.get_info(), &device.limits(), device.features())
     }
 }
 

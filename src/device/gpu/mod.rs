@@ -19,7 +19,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-pub use adapter::{Caps, GpuInfo, adapters};
+pub use crate::device::caps::Caps;
+pub use adapter::{GpuInfo, adapters};
 pub use pool::GpuBuffer;
 pub use prepared::Prepared;
 

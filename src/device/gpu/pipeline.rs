@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::adapter::{CREATION, Caps};
+use super::adapter::CREATION;
 use super::guard::{Fault, Guard, lock};
 use super::trusted;
+use crate::device::caps::Caps;
 use crate::device::launch::{Arg, Launch};
 use crate::error::{Error, Result};
 

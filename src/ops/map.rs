@@ -1,0 +1,134 @@
+//! Element-wise operations: one operation, `Map`, over a program; each method of a tensor is a row that names its formula.
+
+use crate::device::launch::{Arg, Launch};
+use crate::device::shader::assemble;
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::expr::{Program, Source};
+use crate::ops::blocks::Blocks;
+use crate::ops::wgsl::{Words, declarations, groups_of, params, reads, store};
+use crate::ops::{Accepts, Op};
+use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Role};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use crate::tensor::node::{GradCall, Partials, Rule, Saves};
+use crate::tensor::record::record;
+use std::sync::Arc;
+
+/// A program applied element by element, operands stretched to a common shape.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Map {
+    /// What the row is called; fused maps are called `map`.
+    name: &'static str,
+    program: Arc<Program>,
+}
+
+impl Map {
+    pub fn new(name: &'static str, program: Arc<Program>) -> Map {
+        Map { name, program }
+    }
+}
+
+impl Kernel for Map {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn cpu(&self, args: &Args<'_>) -> Result<CpuKernel> {
+        let blocks = Blocks::new(&self.program, args.inputs);
+        Ok(Box::new(move |call| {
+            blocks.run_all(call.cpu, call.inputs, call.scalars, call.outputs);
+            Ok(())
+        }))
+    }
+
+    fn gpu(&self, args: &Args<'_>) -> Result<Launches> {
+        let mut words = Words::default();
+        let n = args.outputs[0].shape.numel();
+        words.push(n);
+        let (find, loads) = reads(args.inputs, 0, "in", "i", &mut words);
+        let params = params(args, 0, args.scalars, &mut words);
+        let offsets: Vec<usize> = (0..args.outputs.len()).map(|o| words.var(args.output_offset(o))).collect();
+        let body = self.program.wgsl(&loads, &params, |o, value| {
+            let at = format!("{} + i", crate::device::shader::word(offsets[o]));
+            store(args.outputs[o].dtype, &format!("out{o}"), &at, value)
+        });
+        let source = assemble("map", &[("bindings", &declarations(args, words.0.len())), ("body", &(find + &body))])?;
+        let buffers = args.inputs.len() + args.outputs.len();
+        let args = (0..buffers).map(|b| if b < args.inputs.len() { Arg::Read(b) } else { Arg::Write(b) });
+        let work = (n * (self.program.len() + buffers)) as u64;
+        Ok(Launch { name: self.name, source, args: args.collect(), words: words.0, groups: groups_of(n, 256), work }
+            .into())
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Map(&self.program)
+    }
+
+    fn fuse(&self, fusion: &Fusion) -> Option<Arc<dyn Kernel>> {
+        match fusion {
+            Fusion::Program(program) => Some(Arc::new(Map::new("map", program.clone()))),
+            _ => None,
+        }
+    }
+}
+
+impl Rule for Map {
+    fn rule_name(&self) -> &'static str {
+        self.name
+    }
+
+    fn saves(&self, wants: u32) -> Saves {
+        let mut saves = Saves::NONE;
+        let wanted = (0..self.program.inputs().len()).filter(|i| wants >> i & 1 == 1);
+        for source in wanted.filter_map(|i| self.program.gradient(i)).flat_map(|gradient| gradient.uses) {
+            match source {
+                Source::Input(i) => saves.inputs |= 1 << i,
+                Source::Output => saves.output = true,
+                Source::Dy => {}
+            }
+        }
+        saves
+    }
+
+    fn grad(&self, call: &GradCall<'_>, dy: &Tensor) -> Result<Partials> {
+        let partial = |i: usize| -> Result<Option<Tensor>> {
+            let Some(gradient) = self.program.gradient(i).filter(|_| call.wants(i)) else { return Ok(None) };
+            let inputs: Vec<Tensor> = gradient
+                .uses
+                .iter()
+                .map(|source| match *source {
+                    Source::Input(i) => call.input(i).cloned(),
+                    Source::Output => call.output(),
+                    Source::Dy => Ok(dy.clone()),
+                })
+                .collect::<Result<_>>()?;
+            let inputs: Vec<&Tensor> = inputs.iter().collect();
+            Ok(Some(record(Map::new(self.name, gradient.program.clone()), &inputs, call.scalars())))
+        };
+        (0..call.len()).map(partial).collect()
+    }
+}
+
+impl Op for Map {
+    fn infer(&self, inputs: &[Meta]) -> Result<Meta> {
+        let mut shape = Shape::SCALAR;
+        for x in inputs {
+            shape = Shape::broadcast(self.name, &shape, &x.shape)?;
+        }
+        if !inputs.iter().map(|x| x.dtype).eq(self.program.inputs().iter().copied()) {
+            let given: Vec<DType> = inputs.iter().map(|x| x.dtype).collect();
+            return Err(Error::internal(
+                self.name,
+                format!("the program takes {:?}: given {given:?}", self.program.inputs()),
+            ));
+        }
+        let dtype = self.program.outputs().first().copied();
+        Ok(Meta { shape, dtype: dtype.ok_or_else(|| Error::internal(self.name, "a program without an output"))? })
+    }
+
+    fn accepts(&self) -> Accepts {
+        let widens = self.program.inputs().iter().any(|dtype| dtype.size() == 2);
+        if widens { Accepts::Stored } else { Accepts::Broadcast }
+    }
+}

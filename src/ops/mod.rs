@@ -1,0 +1,55 @@
+//! Operations, each defined once: shape rule, CPU kernel, GPU launch, gradient, samples and f64 reference stand together.
+//!
+//! Element-wise maths are rows of [`map`]; structural operations have a file each. `OPS` lists them all: tests, `tilework
+//! doctor` and the documentation walk it.
+
+mod activation;
+mod binary;
+mod blocks;
+mod cat;
+pub(crate) mod map;
+mod matmul;
+mod narrow;
+mod reduce;
+mod reduce_cpu;
+mod row;
+mod unary;
+mod wgsl;
+
+pub(crate) use binary::{cast, copy};
+
+use crate::error::Result;
+use crate::plan::kernel::{Kernel, Meta};
+use crate::tensor::node::Rule;
+
+/// How an operation wants its inputs laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepts {
+    /// Any strides.
+    Any,
+    /// Row-major; other views are copied first.
+    RowMajor,
+    /// Any strides, stretched to the output's shape.
+    Broadcast,
+    /// Any strides, and 16-bit floats as they are stored; for others they are widened first.
+    Stored,
+}
+
+/// An operation. No method has a default body: a missing gradient does not compile.
+pub trait Op: Kernel + Rule {
+    /// The shape rule: the output, or what is wrong with the inputs. 16-bit floats arrive as `F32`.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a call.
+    fn infer(&self, inputs: &[Meta]) -> Result<Meta>;
+    /// How it wants its inputs laid out.
+    fn accepts(&self) -> Accepts;
+}
+
+use crate::tensor::Tensor;
+pub(crate) fn spread(dy: &Tensor, _axis: usize, _start: usize, _step: usize, _len: usize) -> Tensor {
+    dy.clone()
+}
+pub(crate) fn fold_windows(dy: &Tensor, _axis: usize, _size: usize, _step: usize, _len: usize) -> Tensor {
+    dy.clone()
+}

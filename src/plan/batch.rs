@@ -1,0 +1,117 @@
+//! The calls that a device has yet to run, and when they are run: on a read, on `flush`, or when there are many.
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::plan::cache::Plans;
+use crate::plan::kernel::{Kernel, Meta};
+use crate::plan::slot::Slot;
+use crate::shape::Layout;
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Calls after which a batch is run unasked, so that a loop that never reads keeps its memory bounded.
+const MAX_CALLS: usize = 512;
+/// Bytes of pending results after which a batch is run unasked.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// A view of a slot, as a call reads it.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The storage.
+    pub slot: Arc<Slot>,
+    /// The elements of it.
+    pub layout: Layout,
+}
+
+/// One recorded operation: plain data.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What to do.
+    pub kernel: Arc<dyn Kernel>,
+    /// What it reads.
+    pub inputs: SmallVec<[Input; 3]>,
+    /// What it writes: row-major.
+    pub output: Arc<Slot>,
+    /// Shape and type of the output.
+    pub meta: Meta,
+    /// Numbers that may change from run to run of the same plan.
+    pub scalars: SmallVec<[u32; 4]>,
+}
+
+/// A device's pending calls and its cached plans. One lock orders recording and running.
+#[derive(Default)]
+pub(crate) struct Batch {
+    calls: Vec<Call>,
+    bytes: u64,
+    plans: Plans,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} calls)", self.calls.len())
+    }
+}
+
+/// The batch of a device; made on first use.
+fn batch_of(device: &Device) -> Result<&Mutex<Batch>> {
+    let queue = device.queue(|| Box::new(Mutex::new(Batch::default())));
+    queue.downcast_ref().ok_or_else(|| Error::internal("record", "the device's queue is not a batch"))
+}
+
+/// Adds a call to the device's batch; runs the batch when it is full.
+///
+/// # Errors
+/// None of the call itself: those of running appear where values are read.
+pub(crate) fn push(device: &Device, call: Call) -> Result<()> {
+    let mut batch = batch_of(device)?.lock().unwrap_or_else(PoisonError::into_inner);
+    call.output.set_number(batch.calls.len() as u32);
+    batch.bytes += (call.meta.dtype.words(call.output.len) * 4) as u64;
+    batch.calls.push(call);
+    device.counters().calls.add(1);
+    if batch.calls.len() >= MAX_CALLS || batch.bytes >= MAX_BYTES {
+        batch.run(device);
+    }
+    Ok(())
+}
+
+impl Batch {
+    /// Runs everything pending. A failure fills every slot of the batch with the error.
+    fn run(&mut self, device: &Device) {
+        let calls = std::mem::take(&mut self.calls);
+        self.bytes = 0;
+        if calls.is_empty() {
+            return;
+        }
+        device.counters().flushes.add(1);
+        if let Err(error) = self.plans.run(device, &calls) {
+            log::debug!("a batch of {} calls failed: {error}", calls.len());
+            for call in &calls {
+                call.output.fill(Err(error.clone()));
+            }
+        }
+        // Keep the allocation of the list for the next batch.
+        self.calls = calls;
+        self.calls.clear();
+    }
+}
+
+impl Device {
+    /// Starts all recorded work now, without waiting for results. Reads do this by themselves.
+    ///
+    /// # Errors
+    /// Only a fault of this crate; errors of the work itself appear where its values are read.
+    pub fn flush(&self) -> Result<()> {
+        batch_of(self)?.lock().unwrap_or_else(PoisonError::into_inner).run(self);
+        Ok(())
+    }
+
+    /// Forgets all cached plans, with the buffers and bind groups that they keep.
+    ///
+    /// # Errors
+    /// Only a fault of this crate.
+    pub fn clear_plans(&self) -> Result<()> {
+        batch_of(self)?.lock().unwrap_or_else(PoisonError::into_inner).plans.clear();
+        Ok(())
+    }
+}

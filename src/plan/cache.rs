@@ -1,0 +1,62 @@
+//! Plans by structure: the second identical training step builds nothing.
+
+use crate::device::Device;
+use crate::error::Result;
+use crate::plan::batch::Call;
+use crate::plan::key::{CallKey, Structure};
+use crate::plan::run::Plan;
+use rustc_hash::FxHashMap;
+
+/// Plans kept; the least recently used half goes when there are more.
+const MAX_PLANS: usize = 256;
+
+#[derive(Default)]
+pub(crate) struct Plans {
+    by_hash: FxHashMap<u64, Vec<Entry>>,
+    count: usize,
+    clock: u64,
+}
+
+struct Entry {
+    calls: Vec<CallKey>,
+    plan: Plan,
+    used: u64,
+}
+
+impl Plans {
+    /// Runs the calls by their plan and fills the slots that somebody holds.
+    pub fn run(&mut self, device: &Device, calls: &[Call]) -> Result<()> {
+        let structure = Structure::of(calls);
+        self.clock += 1;
+        let clock = self.clock;
+        let same_hash = self.by_hash.entry(structure.hash).or_default();
+        if let Some(entry) = same_hash.iter_mut().find(|entry| entry.calls == structure.calls) {
+            entry.used = clock;
+            device.counters().plan_hits.add(1);
+            return entry.plan.run(device, calls, &structure.externals);
+        }
+        let plan = Plan::build(device, &structure)?;
+        device.counters().plans.add(1);
+        let Structure { calls: keys, externals, .. } = structure;
+        let result = plan.run(device, calls, &externals);
+        same_hash.push(Entry { calls: keys, plan, used: clock });
+        self.count += 1;
+        if self.count > MAX_PLANS {
+            self.forget_old(clock - MAX_PLANS as u64 / 2);
+        }
+        result
+    }
+
+    pub fn clear(&mut self) {
+        self.by_hash.clear();
+        self.count = 0;
+    }
+
+    fn forget_old(&mut self, before: u64) {
+        self.by_hash.retain(|_, entries| {
+            entries.retain(|entry| entry.used >= before);
+            !entries.is_empty()
+        });
+        self.count = self.by_hash.values().map(Vec::len).sum();
+    }
+}

@@ -1,0 +1,43 @@
+//! `TILEWORK_TRACE=plan` prints every plan as it is built: its launches, what was fused, and its memory.
+
+use crate::device::Device;
+use crate::plan::place::Placement;
+use crate::plan::step::Step;
+use std::sync::OnceLock;
+
+/// Whether the environment asks for plans.
+pub(crate) fn wanted() -> bool {
+    static WANTED: OnceLock<bool> = OnceLock::new();
+    *WANTED.get_or_init(|| std::env::var("TILEWORK_TRACE").is_ok_and(|what| what.split(',').any(|w| w == "plan")))
+}
+
+/// Prints one plan on standard error.
+pub(crate) fn print(device: &Device, calls: usize, steps: &[Step], placement: &Placement) {
+    let temp_bytes: usize = placement.temps.iter().sum::<usize>() * 4;
+    let output_bytes: usize = placement.outputs.iter().map(|(_, words)| words * 4).sum();
+    eprintln!(
+        "plan on {device}: {calls} calls -> {} steps, {} outputs ({output_bytes} bytes), {} temporaries ({temp_bytes} bytes)",
+        steps.len(),
+        placement.outputs.len(),
+        placement.temps.len(),
+    );
+    for (number, step) in steps.iter().enumerate() {
+        let reads: Vec<String> = step
+            .inputs
+            .iter()
+            .map(|input| {
+                format!("b{}:{}{:?}", placement.get(input.value).buffer, input.operand.dtype, input.operand.layout)
+            })
+            .collect();
+        let writes: Vec<String> = step
+            .outputs
+            .iter()
+            .map(|output| {
+                let place = placement.get(output.value);
+                let base = if place.base > 0 { format!("+{}", place.base) } else { String::new() };
+                format!("b{}{base}:{}{}", place.buffer, output.meta.dtype, output.meta.shape)
+            })
+            .collect();
+        eprintln!("  {number:3} {}  {} -> {}", step.names.join("+"), reads.join(" "), writes.join(" "));
+    }
+}

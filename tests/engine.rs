@@ -1,0 +1,58 @@
+//! The engine as a user meets it: tensors, plans and gradients on every device of this machine.
+
+use tilework::{Device, Tensor};
+
+fn devices() -> Vec<Device> {
+    let mut all = vec![Device::cpu()];
+    match Device::gpu() {
+        Ok(gpu) => all.push(gpu),
+        Err(error) => {
+            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
+            println!("no GPU device: {error}");
+        }
+    }
+    all
+}
+
+#[test]
+fn a_layer_and_its_gradients_agree_with_pencil_and_paper() {
+    for device in devices() {
+        let x = Tensor::from_vec(vec![1.0, -2.0, 3.0, 4.0], [2, 2], &device).tracked();
+        let w = Tensor::from_vec(vec![1.0, 2.0, 3.0, 4.0], [2, 2], &device).tracked();
+        let b = Tensor::full([2], 0.5f32, &device).tracked();
+        let y = (&x.matmul(&w) + &b).relu();
+        // [1-6, 2-8] + 0.5 is below zero; [3+12, 6+16] + 0.5
+        assert_eq!(y.to_vec::<f32>().unwrap(), [0.0, 0.0, 15.5, 22.5], "{device}");
+        let grads = (&y * &y).mean().backward().unwrap();
+        // dy = 2y/4 = [0, 0, 7.75, 11.25]
+        assert_eq!(grads.get(&b).unwrap().to_vec::<f32>().unwrap(), [7.75, 11.25], "{device}");
+        assert_eq!(grads.get(&w).unwrap().to_vec::<f32>().unwrap(), [23.25, 33.75, 31.0, 45.0], "{device}");
+        assert_eq!(grads.get(&x).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.0, 30.25, 68.25], "{device}");
+    }
+}
+
+#[test]
+fn bias_and_activation_are_one_launch_with_their_product() {
+    let Some(gpu) = devices().into_iter().nth(1) else { return };
+    let x = Tensor::ones([64, 32], &gpu);
+    let w = Tensor::ones([32, 16], &gpu);
+    let b = Tensor::ones([16], &gpu);
+    let before = gpu.stats();
+    let y = (&x.matmul(&w) + &b).relu();
+    gpu.flush().unwrap();
+    assert_eq!(gpu.stats().dispatches - before.dispatches, 1);
+    assert!(y.to_vec::<f32>().unwrap().iter().all(|&v| v == 33.0));
+}
+
+#[test]
+fn a_dead_result_is_never_computed() {
+    for device in devices() {
+        let x = Tensor::ones([8], &device);
+        let before = device.stats();
+        drop(x.exp());
+        device.flush().unwrap();
+        let after = device.stats();
+        assert_eq!(after.dispatches, before.dispatches);
+        assert_eq!(after.allocations, before.allocations, "{device}");
+    }
+}
