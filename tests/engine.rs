@@ -1,6 +1,13 @@
 //! The engine as a user meets it: tensors, plans and gradients on every device of this machine.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tilework::{Device, Tensor};
+
+/// Tests of this file count what a device does, and all share one: they take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn devices() -> Vec<Device> {
     let mut all = vec![Device::cpu()];
@@ -16,6 +23,7 @@ fn devices() -> Vec<Device> {
 
 #[test]
 fn a_layer_and_its_gradients_agree_with_pencil_and_paper() {
+    let _turn = alone();
     for device in devices() {
         let x = Tensor::from_vec(vec![1.0, -2.0, 3.0, 4.0], [2, 2], &device).tracked();
         let w = Tensor::from_vec(vec![1.0, 2.0, 3.0, 4.0], [2, 2], &device).tracked();
@@ -33,6 +41,7 @@ fn a_layer_and_its_gradients_agree_with_pencil_and_paper() {
 
 #[test]
 fn bias_and_activation_are_one_launch_with_their_product() {
+    let _turn = alone();
     let Some(gpu) = devices().into_iter().nth(1) else { return };
     let x = Tensor::ones([64, 32], &gpu);
     let w = Tensor::ones([32, 16], &gpu);
@@ -46,6 +55,7 @@ fn bias_and_activation_are_one_launch_with_their_product() {
 
 #[test]
 fn a_dead_result_is_never_computed() {
+    let _turn = alone();
     for device in devices() {
         let x = Tensor::ones([8], &device);
         let before = device.stats();

@@ -45,6 +45,7 @@ impl Plan {
         let calls = &structure.calls;
         let buffers = device.caps().max_storage_buffers.min(MAX_BUFFERS);
         let mut steps = fuse(needed(calls), calls, buffers);
+        #[cfg_attr(not(feature = "gpu"), allow(unused_mut, reason = "only GPU kernels have scratch buffers"))]
         let mut placement = Placement::of(&mut steps, calls, structure.externals.len());
         if trace::wanted() {
             trace::print(device, calls.len(), &steps, &placement);
