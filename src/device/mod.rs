@@ -91,16 +91,6 @@ impl Device {
         CPU.get_or_init(new).clone()
     }
 
-    /// A device on a wgpu device that the host program owns: its allocations stay within a budget, its submits are short, and
-    /// it is never destroyed or rebuilt from here.
-    ///
-    /// # Errors
-    /// When the device lacks what kernels need at least.
-    #[cfg(feature = "gpu")]
-    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Device> {
-        Ok(Device::on_gpu(Gpu::from_wgpu(adapter, device, queue)?).because("the host program's own device"))
-    }
-
     #[cfg(feature = "gpu")]
     pub(crate) fn on_gpu(gpu: Gpu) -> Device {
         let (caps, name) = (gpu.caps().clone(), gpu.info().name.clone());

@@ -6,6 +6,7 @@
 mod adapter;
 mod grid;
 mod guard;
+mod host;
 mod pipeline;
 mod pool;
 mod prepared;
