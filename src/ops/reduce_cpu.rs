@@ -1,8 +1,9 @@
 //! Reductions on the CPU. Partitions and the order of joining depend on shapes alone, never on the number of threads.
 
 use crate::device::cpu::Cpu;
+use crate::device::cpu::columns::fold_row;
 use crate::device::cpu::parallel::for_chunks;
-use crate::device::cpu::reduce as slices;
+use crate::device::cpu::reduce::{Fold, fold};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::expr::{Program, Ty};
@@ -27,6 +28,16 @@ struct Joiner {
 impl Joiner {
     fn identity(self) -> u32 {
         self.join.identity(self.ty)
+    }
+
+    /// What it does to floats.
+    fn fold(self) -> Fold {
+        match self.join {
+            Join::Sum => Fold::Sum,
+            Join::Prod => Fold::Product,
+            Join::Max => Fold::Max,
+            Join::Min => Fold::Min,
+        }
     }
 
     fn two(self, a: u32, b: u32) -> u32 {
@@ -75,14 +86,7 @@ impl Joiner {
     /// A block of at most [`BLOCK`] elements.
     fn block(self, words: &[u32]) -> u32 {
         if self.ty == Ty::F32 {
-            let values: &[f32] = bytemuck::cast_slice(words);
-            return match self.join {
-                Join::Sum => slices::sum(values),
-                Join::Prod => slices::prod(values),
-                Join::Max => slices::max(values),
-                Join::Min => slices::min(values),
-            }
-            .to_bits();
+            return fold(1, self.fold(), bytemuck::cast_slice(words)).to_bits();
         }
         words.iter().fold(self.identity(), |all, &x| self.two(all, x))
     }
@@ -101,12 +105,8 @@ impl Joiner {
 
     /// `all[j] = all[j] + row[j]`, for each j.
     fn rows(self, all: &mut [u32], row: &[u32]) {
-        if self.ty == Ty::F32 && self.join == Join::Sum {
-            let all: &mut [f32] = bytemuck::cast_slice_mut(all);
-            for (a, x) in all.iter_mut().zip(bytemuck::cast_slice::<u32, f32>(row)) {
-                *a += x;
-            }
-            return;
+        if self.ty == Ty::F32 {
+            return fold_row(self.fold(), bytemuck::cast_slice_mut(all), bytemuck::cast_slice(row));
         }
         for (a, &x) in all.iter_mut().zip(row) {
             *a = self.two(*a, x);

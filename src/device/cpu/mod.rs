@@ -3,10 +3,13 @@
 //! This folder alone names rayon and gemm. Every result here is the same for any number of threads: work is cut into parts by
 //! its size, never by who runs it, and parts are combined in a fixed order.
 
+pub mod columns;
+pub mod extreme;
 pub mod gemm;
 mod memory;
 pub mod parallel;
 pub mod reduce;
+mod steps;
 
 use std::sync::Arc;
 
