@@ -12,7 +12,7 @@ mod matmul;
 mod narrow;
 mod reduce;
 mod reduce_cpu;
-mod row;
+pub(crate) mod row;
 mod unary;
 mod wgsl;
 

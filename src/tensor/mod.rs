@@ -4,6 +4,7 @@ mod create;
 
 pub(crate) mod node;
 mod operators;
+mod random;
 mod read;
 pub(crate) mod record;
 mod view;
