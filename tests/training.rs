@@ -19,7 +19,7 @@ fn norm(seed: u64, k: u64) -> f64 {
     let u1 = ((raw(seed, 2 * p) >> 11) + 1) as f64 * (-53f64).exp2();
     let u2 = (raw(seed, 2 * p + 1) >> 11) as f64 * (-53f64).exp2();
     let (r, a) = ((-2.0 * u1.ln()).sqrt(), std::f64::consts::TAU * u2);
-    if k % 2 == 0 { r * a.cos() } else { r * a.sin() }
+    if k.is_multiple_of(2) { r * a.cos() } else { r * a.sin() }
 }
 
 /// The network of the given sizes with the reference start weights.
