@@ -17,6 +17,7 @@ const SHADERS: &[(&str, &str)] = &[
     ("cat.wgsl", include_str!("../../shaders/cat.wgsl")),
     ("lib/index.wgsl", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/math.wgsl", include_str!("../../shaders/lib/math.wgsl")),
+    ("lib/rng.wgsl", include_str!("../../shaders/lib/rng.wgsl")),
     ("map.wgsl", include_str!("../../shaders/map.wgsl")),
     ("matmul.wgsl", include_str!("../../shaders/matmul.wgsl")),
     ("narrow.wgsl", include_str!("../../shaders/narrow.wgsl")),

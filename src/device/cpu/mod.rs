@@ -19,16 +19,6 @@ use crate::error::Result;
 use memory::Memory;
 
 /// The CPU of this machine: its memory pool and its share of threads. Clones share both.
-///
-/// ```
-/// use tilework::device::cpu::Cpu;
-/// let cpu = Cpu::new();
-/// let mut block = cpu.alloc(3)?;
-/// block.words_mut().copy_from_slice(&[1, 2, 3]);
-/// let buffer = block.freeze();
-/// assert_eq!(buffer.words(), [1, 2, 3]);
-/// # tilework::Result::Ok(())
-/// ```
 #[derive(Debug, Clone)]
 pub struct Cpu {
     memory: Arc<Memory>,

@@ -2,6 +2,7 @@
 
 mod faults;
 mod reuse;
+mod rng;
 
 use std::task::Poll;
 
