@@ -66,3 +66,22 @@ fn a_dead_result_is_never_computed() {
         assert_eq!(after.allocations, before.allocations, "{device}");
     }
 }
+
+#[test]
+fn slices_of_one_size_from_many_places_share_a_plan() {
+    let _turn = alone();
+    for device in devices() {
+        let x = Tensor::ones([20], &device).tracked();
+        let step = |start: usize| {
+            let grads = x.slice(0, start..start + 4).sum().backward().unwrap();
+            grads.get(&x).unwrap().to_vec::<f32>().unwrap()
+        };
+        step(0);
+        let before = device.stats().plans_built;
+        for start in 1..16 {
+            let dx = step(start);
+            assert!(dx.iter().enumerate().all(|(i, &d)| d == f32::from((start..start + 4).contains(&i))));
+        }
+        assert_eq!(device.stats().plans_built, before, "{device}");
+    }
+}

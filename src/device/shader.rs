@@ -15,12 +15,14 @@ use crate::error::{Error, Result};
 /// Every file of `shaders/`, by its path in there. A test holds the table complete.
 const SHADERS: &[(&str, &str)] = &[
     ("cat.wgsl", include_str!("../../shaders/cat.wgsl")),
+    ("fold_windows.wgsl", include_str!("../../shaders/fold_windows.wgsl")),
     ("lib/index.wgsl", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/math.wgsl", include_str!("../../shaders/lib/math.wgsl")),
     ("lib/rng.wgsl", include_str!("../../shaders/lib/rng.wgsl")),
     ("map.wgsl", include_str!("../../shaders/map.wgsl")),
     ("matmul.wgsl", include_str!("../../shaders/matmul.wgsl")),
     ("narrow.wgsl", include_str!("../../shaders/narrow.wgsl")),
+    ("pad.wgsl", include_str!("../../shaders/pad.wgsl")),
     ("reduce_columns.wgsl", include_str!("../../shaders/reduce_columns.wgsl")),
     ("reduce_rows.wgsl", include_str!("../../shaders/reduce_rows.wgsl")),
 ];

@@ -7,9 +7,11 @@ mod activation;
 mod binary;
 mod blocks;
 mod cat;
+mod fold_windows;
 pub(crate) mod map;
 mod matmul;
 mod narrow;
+mod pad;
 mod reduce;
 mod reduce_cpu;
 pub(crate) mod row;
@@ -17,6 +19,8 @@ mod unary;
 mod wgsl;
 
 pub(crate) use binary::{cast, copy};
+pub(crate) use fold_windows::fold_windows;
+pub(crate) use pad::spread;
 
 use crate::error::Result;
 use crate::plan::kernel::{Kernel, Meta};
@@ -44,12 +48,4 @@ pub trait Op: Kernel + Rule {
     fn infer(&self, inputs: &[Meta]) -> Result<Meta>;
     /// How it wants its inputs laid out.
     fn accepts(&self) -> Accepts;
-}
-
-use crate::tensor::Tensor;
-pub(crate) fn spread(dy: &Tensor, _axis: usize, _start: usize, _step: usize, _len: usize) -> Tensor {
-    dy.clone()
-}
-pub(crate) fn fold_windows(dy: &Tensor, _axis: usize, _size: usize, _step: usize, _len: usize) -> Tensor {
-    dy.clone()
 }
