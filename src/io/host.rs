@@ -1,8 +1,10 @@
 //! A tensor's values on the host, in the words that devices store and the bytes that files hold.
 
+use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::error::{Error, Result};
 use crate::shape::{IntoShape, Shape};
+use crate::tensor::Tensor;
 use std::io::{self, Read, Write};
 
 /// A tensor on its way between a device and a file.
@@ -45,6 +47,22 @@ impl HostTensor {
             return Err(Error::dtype("to_vec", format!("holds {}; read as {}", self.dtype, T::DTYPE)));
         }
         Ok(T::unpack(&self.words, self.shape.numel()))
+    }
+
+    /// Reads a tensor back from its device.
+    ///
+    /// # Errors
+    /// The error that the tensor carries; a lost device.
+    pub fn of(tensor: &Tensor) -> Result<HostTensor> {
+        HostTensor::from_words(tensor.dtype(), tensor.shape(), tensor.to_words()?)
+    }
+
+    /// The tensor on a device.
+    ///
+    /// # Errors
+    /// Not enough memory; a lost device.
+    pub fn tensor(&self, device: &Device) -> Result<Tensor> {
+        Tensor::from_words(self.words(), self.dtype, self.shape, device)
     }
 
     /// The element type.

@@ -1,7 +1,7 @@
 //! Plans by structure: the second identical training step builds nothing.
 
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::batch::Call;
 use crate::plan::key::{CallKey, Structure};
 use crate::plan::run::Plan;
@@ -24,8 +24,21 @@ struct Entry {
 }
 
 impl Plans {
-    /// Runs the calls by their plan and fills the slots that somebody holds.
+    /// Runs the calls by their plan and fills the slots that somebody holds. When memory is short, what idle plans keep is given
+    /// back first.
     pub fn run(&mut self, device: &Device, calls: &[Call]) -> Result<()> {
+        match self.try_run(device, calls) {
+            Err(Error::OutOfMemory { .. }) => {
+                for entry in self.by_hash.values().flatten() {
+                    entry.plan.trim();
+                }
+                self.try_run(device, calls)
+            }
+            result => result,
+        }
+    }
+
+    fn try_run(&mut self, device: &Device, calls: &[Call]) -> Result<()> {
         let structure = Structure::of(calls);
         self.clock += 1;
         let clock = self.clock;

@@ -13,6 +13,11 @@ use crate::plan::step::Step;
 use crate::plan::trace;
 use smallvec::SmallVec;
 use std::sync::Arc;
+#[cfg(feature = "gpu")]
+use {
+    crate::device::gpu::{Gpu, GpuBuffer, Prepared},
+    std::sync::{Mutex, PoisonError},
+};
 
 /// Storage buffers that a fused step binds at most, on any device: WebGPU's default limit, so that plans are alike everywhere.
 const MAX_BUFFERS: usize = 8;
@@ -28,7 +33,14 @@ pub(crate) struct Plan {
 enum Steps {
     Cpu(Vec<CpuStep>),
     #[cfg(feature = "gpu")]
-    Gpu(crate::device::gpu::Prepared),
+    Gpu(GpuSteps),
+}
+
+/// Launches, and the temporaries between them: kept from run to run, so that their bind groups are found again.
+#[cfg(feature = "gpu")]
+struct GpuSteps {
+    prepared: Prepared,
+    temps: Mutex<Vec<GpuBuffer>>,
 }
 
 struct CpuStep {
@@ -56,7 +68,10 @@ impl Plan {
                 Steps::Cpu(steps.iter().map(|step| cpu_step(device, step, &placement)).collect::<Result<_>>()?)
             }
             #[cfg(feature = "gpu")]
-            Backend::Gpu(gpu) => Steps::Gpu(gpu.prepare(gpu_launches(device, &steps, &mut placement)?)?),
+            Backend::Gpu(gpu) => {
+                let prepared = gpu.prepare(gpu_launches(device, &steps, &mut placement)?)?;
+                Steps::Gpu(GpuSteps { prepared, temps: Mutex::new(Vec::new()) })
+            }
         };
         Ok(Plan { placement, bases, steps: built })
     }
@@ -67,9 +82,17 @@ impl Plan {
         match (device.backend(), &self.steps) {
             (Backend::Cpu(cpu), Steps::Cpu(steps)) => self.run_cpu(cpu, steps, calls, externals, &vars),
             #[cfg(feature = "gpu")]
-            (Backend::Gpu(gpu), Steps::Gpu(prepared)) => self.run_gpu(gpu, prepared, calls, externals, &vars),
+            (Backend::Gpu(gpu), Steps::Gpu(steps)) => self.run_gpu(gpu, steps, calls, externals, &vars),
             #[cfg(feature = "gpu")]
             _ => Err(Error::internal("plan", "a plan was run on another kind of device")),
+        }
+    }
+
+    /// Gives back the memory that it keeps between runs.
+    pub fn trim(&self) {
+        #[cfg(feature = "gpu")]
+        if let Steps::Gpu(steps) = &self.steps {
+            steps.temps.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
@@ -120,8 +143,8 @@ impl Plan {
     #[cfg(feature = "gpu")]
     fn run_gpu(
         &self,
-        gpu: &crate::device::gpu::Gpu,
-        prepared: &crate::device::gpu::Prepared,
+        gpu: &Gpu,
+        steps: &GpuSteps,
         calls: &[Call],
         externals: &[(&Arc<Slot>, usize)],
         vars: &[u32],
@@ -133,10 +156,15 @@ impl Plan {
                 Buffer::Cpu(_) => return Err(Error::internal("plan", "a CPU buffer in a GPU plan")),
             }
         }
-        for &words in self.placement.outputs.iter().map(|(_, words)| words).chain(&self.placement.temps) {
+        for &(_, words) in &self.placement.outputs {
             table.push(gpu.alloc(words)?);
         }
-        gpu.run(prepared, &table, vars)?;
+        let mut temps = steps.temps.lock().unwrap_or_else(PoisonError::into_inner);
+        for &words in self.placement.temps.iter().skip(temps.len()) {
+            temps.push(gpu.alloc(words)?);
+        }
+        table.extend(temps.iter().cloned());
+        gpu.run(&steps.prepared, &table, vars)?;
         for (&(call, _), buffer) in self.placement.outputs.iter().zip(table.drain(externals.len()..)) {
             calls[call].output.fill(Ok(Buffer::Gpu(buffer)));
         }

@@ -1,6 +1,8 @@
 //! The tensor: a view of a slot on a device, or the error of the operation that should have made it.
 
 mod create;
+mod display;
+mod exchange;
 
 pub(crate) mod node;
 mod operators;

@@ -86,19 +86,23 @@ impl Tensor {
         if self.device() == device {
             return self.clone();
         }
-        let copy = || -> Result<Tensor> {
+        let copy = || {
             let Meta { shape, dtype } = self.value()?.meta();
-            let words = match dtype {
-                DType::F16 => half::f16::pack(&self.to_vec()?),
-                DType::BF16 => half::bf16::pack(&self.to_vec()?),
-                DType::Bool => bool::pack(&self.to_vec()?),
-                DType::U32 => self.to_vec::<u32>()?,
-                DType::I32 => i32::pack(&self.to_vec()?),
-                DType::F32 => f32::pack(&self.to_vec()?),
-            };
-            Tensor::from_words(&words, dtype, shape, device)
+            Tensor::from_words(&self.to_words()?, dtype, shape, device)
         };
         copy().unwrap_or_else(|error| Tensor::failed(error, device))
+    }
+
+    /// Its values in row-major order, packed as devices store them.
+    pub(crate) fn to_words(&self) -> Result<Vec<u32>> {
+        Ok(match self.value()?.dtype() {
+            DType::F16 => half::f16::pack(&self.to_vec()?),
+            DType::BF16 => half::bf16::pack(&self.to_vec()?),
+            DType::Bool => bool::pack(&self.to_vec()?),
+            DType::U32 => self.to_vec::<u32>()?,
+            DType::I32 => i32::pack(&self.to_vec()?),
+            DType::F32 => f32::pack(&self.to_vec()?),
+        })
     }
 }
 
