@@ -1,5 +1,9 @@
 //! Reverse-mode differentiation over tracked tensors. Gradients are tensors; a gradient of a gradient works.
 
+mod custom;
+
+pub use custom::CustomOp;
+
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::node::Node;
