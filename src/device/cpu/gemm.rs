@@ -1,23 +1,19 @@
-//! Matrix products of `f32` on slices, by the crate `gemm` (AVX-512, AVX2 and NEON kernels chosen at run time).
+//! Matrix products of `f32` on slices, by the crate `gemm` (AVX-512, AVX2 and NEON kernels chosen at run time), and those with a
+//! vector by [`matvec`](super::matvec).
 //!
 //! `gemm` takes pointers; here every index that it can reach is checked first.
 #![allow(unsafe_code)]
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::gemm::Parallelism;
 
-use super::parallel;
+use super::matvec::{self, Rows};
 use crate::error::{Error, Result};
 
 /// Multiply-adds below which one thread computes the product: 160³, some 30 µs on one core at 250 GFLOP/s. Waking helpers costs
 /// 5 to 11 µs, and each packs operands for itself.
 const SERIAL_PRODUCT: usize = 1 << 22;
-
-/// Elements of a matrix-vector product that a thread takes at once. A multiple of every vector width, so that the cut does not
-/// change which elements are computed by a vector loop's remainder.
-const VECTOR_CHUNK: usize = 1024;
 
 /// A matrix in a slice: element `(i, j)` lies at `offset + i * row_stride + j * col_stride`. Strides may be 0 or negative.
 #[derive(Clone, Copy)]
@@ -47,12 +43,6 @@ impl<'a> Mat<'a> {
         Mat { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
-    /// Rows `first..first + count` of it.
-    fn row_range(self, first: usize, count: usize) -> Option<Mat<'a>> {
-        let skip = isize::try_from(first).ok()?.checked_mul(self.row_stride)?;
-        Some(Mat { offset: self.offset.checked_add_signed(skip)?, rows: count, ..self })
-    }
-
     /// Whether every element lies in the slice.
     fn in_bounds(&self) -> bool {
         if self.rows == 0 || self.cols == 0 {
@@ -76,7 +66,7 @@ impl fmt::Debug for Mat<'_> {
 /// `dst = a · b`, on up to `threads` threads, with the same result for any number of them. `dst` is `M × N`, row by row, and
 /// need not be initialised; `a` is `M × K`, `b` is `K × N`. With `K = 0` the product is zero.
 ///
-/// Each element is a chain of fused multiply-adds along `K`, cut where the crate `gemm` cuts it for this machine's caches: its
+/// Each element is made of chains of fused multiply-adds along `K`, as long as this machine's caches and vectors make them: its
 /// last bits may differ between machines.
 ///
 /// # Errors
@@ -86,26 +76,38 @@ pub fn matmul(dst: &mut [f32], a: Mat, b: Mat, threads: usize) -> Result<()> {
     if b.rows != k || m.checked_mul(n) != Some(dst.len()) {
         return Err(fault(format!("{m}x{k} by {}x{n} into {} elements", b.rows, dst.len())));
     }
+    if n == 1 && with_vector(dst, a, b, threads) || m == 1 && with_vector(dst, b.transposed(), a.transposed(), threads)
+    {
+        return Ok(());
+    }
     let size = m.saturating_mul(n).saturating_mul(k);
-    if threads <= 1 || size < SERIAL_PRODUCT {
-        return product(dst, a, b, Parallelism::None);
+    let parallelism =
+        if threads <= 1 || size < SERIAL_PRODUCT { Parallelism::None } else { Parallelism::Rayon(threads) };
+    product(dst, a, b, parallelism)
+}
+
+/// `dst = a · x` for a column `x`, when one axis of `a` is contiguous. False, and nothing done, otherwise.
+fn with_vector(dst: &mut [f32], a: Mat, x: Mat, threads: usize) -> bool {
+    if !a.in_bounds() || !x.in_bounds() || (a.col_stride != 1 && a.row_stride != 1) {
+        return false;
     }
-    if m > 1 && n > 1 {
-        return product(dst, a, b, Parallelism::Rayon(threads));
-    }
-    // A vector: `gemm` would use one thread. Cut the matrix along the result; a row vector is the column of the transposed.
-    let (matrix, vector) = if n == 1 { (a, b) } else { (b.transposed(), a.transposed()) };
-    let all_in_bounds = AtomicBool::new(true);
-    let work = 2 * VECTOR_CHUNK as u64 * k as u64;
-    parallel::for_chunks(threads, dst, VECTOR_CHUNK, work, |i, part| {
-        let done = matrix
-            .row_range(i * VECTOR_CHUNK, part.len())
-            .is_some_and(|rows| product(part, rows, vector, Parallelism::None).is_ok());
-        if !done {
-            all_in_bounds.store(false, Ordering::Relaxed);
+    let place = |i: usize| x.offset.wrapping_add_signed(x.row_stride.wrapping_mul(i as isize));
+    let copy: Vec<f32>;
+    let x = match x.values.get(x.offset..x.offset + x.rows) {
+        Some(whole) if x.row_stride == 1 => whole,
+        _ => {
+            copy = (0..x.rows).filter_map(|i| x.values.get(place(i)).copied()).collect();
+            &copy
         }
-    });
-    if all_in_bounds.into_inner() { Ok(()) } else { Err(fault(format!("out of bounds: {a:?} by {b:?}"))) }
+    };
+    if a.col_stride == 1 {
+        let rows = Rows { values: a.values, offset: a.offset, stride: a.row_stride, width: a.cols };
+        matvec::dots(threads, rows, x, dst);
+    } else {
+        let rows = Rows { values: a.values, offset: a.offset, stride: a.col_stride, width: a.rows };
+        matvec::combine(threads, rows, x, dst);
+    }
+    true
 }
 
 /// The product, when all of it lies in the slices.
@@ -197,9 +199,16 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_changes_no_bit() {
-        for (m, n, k) in
-            [(300, 200, 100), (64, 512, 784), (1, 3000, 2001), (3000, 1, 2001), (17, 1030, 513), (2, 2, 1 << 21)]
-        {
+        for (m, n, k) in [
+            (300, 200, 100),
+            (64, 512, 784),
+            (1, 3000, 2001),
+            (3000, 1, 2001),
+            (1, 30, 60_001),
+            (60_001, 1, 30),
+            (17, 1030, 513),
+            (2, 2, 1 << 21),
+        ] {
             let (a, b) = (numbers(m * k, 3), numbers(k * n, 4));
             for (a, b) in [
                 (Mat::row_major(&a, m, k), Mat::row_major(&b, k, n)),
@@ -224,6 +233,27 @@ mod tests {
         let (a, b) = (numbers(5000 * 900, 5), numbers(900, 6));
         check(Mat::row_major(&a, 5000, 900), Mat::row_major(&b, 900, 1), 2);
         check(Mat::row_major(&b, 1, 900), Mat::row_major(&a, 900, 5000), 2);
+        check(Mat::row_major(&a, 900, 5000).transposed(), Mat::row_major(&b, 900, 1), 2);
+        check(Mat::row_major(&b, 1, 900), Mat::row_major(&a, 5000, 900).transposed(), 2);
+    }
+
+    #[test]
+    fn vectors_of_any_stride_meet_matrices_with_one_contiguous_axis() {
+        let (a, x) = (numbers(70 * 50, 8), numbers(700, 9));
+        for (rows, cols) in [(1, 1), (8, 16), (9, 17), (31, 50), (70, 3), (70, 50)] {
+            let strides = [50, 0, -50];
+            for (stride, offset) in strides.map(|s: isize| (s, if s < 0 { (rows - 1) * 50 } else { 0 })) {
+                let a = Mat { values: &a, offset, rows, cols, row_stride: stride, col_stride: 1 };
+                for (stride, offset) in [(1, 0), (7, 3), (0, 5), (-1, 100), (-3, 650)] {
+                    let vector =
+                        |len| Mat { values: &x, offset, rows: len, cols: 1, row_stride: stride, col_stride: 9 };
+                    check(a, vector(cols), 1);
+                    check(a.transposed(), vector(rows), 1);
+                    check(vector(cols).transposed(), a.transposed(), 1);
+                    check(vector(rows).transposed(), a, 1);
+                }
+            }
+        }
     }
 
     #[test]

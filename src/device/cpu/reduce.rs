@@ -313,6 +313,28 @@ mod tests {
         assert_eq!(fold(1, Fold::Sum, &x).to_bits(), tree(&x, &x, Sum).to_bits(), "parts are subtrees");
     }
 
+    #[test]
+    fn the_width_of_the_vectors_changes_no_bit() {
+        fn all(step: impl Step) {
+            for len in LENGTHS.into_iter().filter(|len| *len <= BLOCK) {
+                let (x, y) = (numbers(len + 1), numbers(len));
+                let leaf = || Leaf { x: &x[1..], y: &y, step };
+                let one = leaf().with_simd(Scalar).to_bits();
+                assert_eq!(one, Arch::new().dispatch(leaf()).to_bits(), "{len}");
+                #[cfg(target_arch = "x86_64")]
+                if let Some(avx2) = pulp::x86::V3::try_new() {
+                    assert_eq!(one, Simd::vectorize(avx2, leaf()).to_bits(), "AVX2, {len}");
+                }
+            }
+        }
+        all(Sum);
+        all(Product);
+        all(Max);
+        all(Min);
+        all(Dot);
+        all(SquaresAbout(0.3));
+    }
+
     proptest! {
         #[test]
         fn rows_are_folded_one_by_one(height in 0usize..300, width in 1usize..200, threads in 1usize..4) {
