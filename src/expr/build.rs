@@ -221,6 +221,9 @@ impl Builder {
             // x + 0 is not x for x = -0; x + -0 and x - 0 are
             (Prim::Add, &[x, zero]) | (Prim::Add, &[zero, x]) if is(zero, -0.0) => Some(value(x)),
             (Prim::Sub, &[x, zero]) if is(zero, 0.0) => Some(value(x)),
+            (Prim::Pow, &[x, n]) if is(n, 1.0) => Some(value(x)),
+            (Prim::Pow, &[x, n]) if is(n, 2.0) => Some(value(x) * value(x)), // rounds once, as a right power does
+            (Prim::Pow, &[x, n]) if is(n, -1.0) => Some(value(x).recip()),
             (Prim::Neg | Prim::Not, &[x]) => match self.inst(x) {
                 Inst::Apply(inner, [y, ..]) if inner == prim => Some(value(y)),
                 _ => None,

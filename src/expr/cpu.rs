@@ -5,7 +5,7 @@
 //! go; only other views and the ragged end are staged through a copy.
 
 use super::gather::{Lane, gather};
-use super::lift::{Block, CHUNK};
+use super::lift::{Block, CHUNK, Chunk};
 use super::{Inst, Node, Program, Ty};
 use std::ops::Range;
 
@@ -56,10 +56,34 @@ enum Place {
 /// Working memory of one thread, reused from run to run.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    splats: Vec<[u32; CHUNK]>, // constants, parameters, lanes
-    registers: Vec<Vec<u32>>,
-    lanes: Vec<Vec<u32>>,
-    tails: Vec<Vec<u32>>,
+    splats: Vec<Chunk>, // constants, parameters, lanes
+    registers: Vec<Register>,
+    lanes: Vec<Register>,
+    tails: Vec<Register>,
+}
+
+/// A block of words that begins at a cache line.
+#[derive(Debug, Default)]
+struct Register {
+    words: Vec<u32>,
+    first: usize,
+}
+
+impl Register {
+    fn new() -> Register {
+        let words = vec![0; BLOCK + 16];
+        let first = words.as_ptr().align_offset(64).min(16);
+        Register { words, first }
+    }
+
+    /// The first `len` words.
+    fn get(&self, len: usize) -> &[u32] {
+        self.words.get(self.first..self.first + len).unwrap_or_default()
+    }
+
+    fn get_mut(&mut self, len: usize) -> &mut [u32] {
+        self.words.get_mut(self.first..self.first + len).unwrap_or_default()
+    }
 }
 
 impl Code {
@@ -141,19 +165,19 @@ impl Code {
 
     /// Fills what is the same for all blocks.
     fn prepare(&self, lanes: &[Lane<'_>], params: &[u32], scratch: &mut Scratch) {
-        let grow = |blocks: &mut Vec<Vec<u32>>, count: usize| {
+        let grow = |blocks: &mut Vec<Register>, count: usize| {
             if blocks.len() < count {
-                blocks.resize_with(count, || vec![0; BLOCK]);
+                blocks.resize_with(count, Register::new);
             }
         };
         grow(&mut scratch.registers, self.registers);
         grow(&mut scratch.lanes, self.lanes);
         grow(&mut scratch.tails, self.outputs);
         scratch.splats.clear();
-        scratch.splats.extend(self.constants.iter().map(|&word| [word; CHUNK]));
-        scratch.splats.extend((0..self.params).map(|j| [params.get(j).copied().unwrap_or(0); CHUNK]));
+        scratch.splats.extend(self.constants.iter().map(|&word| Chunk([word; CHUNK])));
+        scratch.splats.extend((0..self.params).map(|j| Chunk([params.get(j).copied().unwrap_or(0); CHUNK])));
         let word = |lane: &Lane<'_>| if let Lane::Splat(word) = lane { *word } else { 0 };
-        scratch.splats.extend(lanes.iter().map(|lane| [word(lane); CHUNK]));
+        scratch.splats.extend(lanes.iter().map(|lane| Chunk([word(lane); CHUNK])));
     }
 }
 
@@ -183,10 +207,10 @@ impl Frame<'_, '_> {
             match *lane {
                 Lane::Slice(words) if self.ragged => {
                     let tail = words.get(self.range.clone()).unwrap_or_default();
-                    staged[..tail.len()].copy_from_slice(tail);
+                    staged.get_mut(tail.len()).copy_from_slice(tail);
                 }
                 Lane::View { words, dtype, layout, start } => {
-                    gather(dtype, words, layout, start + self.range.start, &mut staged[..self.range.len()]);
+                    gather(dtype, words, layout, start + self.range.start, staged.get_mut(self.range.len()));
                 }
                 Lane::Slice(_) | Lane::Splat(_) => {}
             }
@@ -196,18 +220,17 @@ impl Frame<'_, '_> {
     /// One instruction. The block that it writes is taken out of its list, so that the others can be read meanwhile.
     fn step(&self, step: &Step, outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
         let len = self.range.len();
+        let padded = len.next_multiple_of(CHUNK);
         match step.out {
             Place::Register(r) => {
                 let mut block = std::mem::take(&mut scratch.registers[r]);
-                let out = &mut block[..len.next_multiple_of(CHUNK)];
-                (step.cpu)(step.ty, &self.args(step, outputs, scratch), out);
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), block.get_mut(padded));
                 scratch.registers[r] = block;
             }
             Place::Output(n) if self.ragged => {
                 let mut block = std::mem::take(&mut scratch.tails[n]);
-                let out = &mut block[..len.next_multiple_of(CHUNK)];
-                (step.cpu)(step.ty, &self.args(step, outputs, scratch), out);
-                outputs[n][self.range.clone()].copy_from_slice(&block[..len]);
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), block.get_mut(padded));
+                outputs[n][self.range.clone()].copy_from_slice(block.get(len));
                 scratch.tails[n] = block;
             }
             Place::Output(n) => {
@@ -234,10 +257,10 @@ impl Frame<'_, '_> {
                 Some(Lane::Splat(_)) => {
                     self.block(Place::Splat(self.code.constants.len() + self.code.params + l), outputs, scratch)
                 }
-                _ => Block::values(&scratch.lanes[l]),
+                _ => Block::values(scratch.lanes[l].get(BLOCK)),
             },
-            Place::Register(r) => Block::values(&scratch.registers[r]),
-            Place::Output(n) if self.ragged => Block::values(&scratch.tails[n]),
+            Place::Register(r) => Block::values(scratch.registers[r].get(BLOCK)),
+            Place::Output(n) if self.ragged => Block::values(scratch.tails[n].get(BLOCK)),
             Place::Output(n) => Block::values(outputs[n].get(self.range.clone()).unwrap_or_default()),
         }
     }

@@ -1,43 +1,45 @@
 //! Scalar functions applied to blocks of words, in loops that the compiler vectorises for the CPU found at run time.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Words are computed in chunks of this many: whole vectors of every instruction set, and a fixed trip count to unroll.
 pub(crate) const CHUNK: usize = 64;
 
-/// An operand of a block: chunk `k` begins at word `k * step`. A step of 0 repeats one chunk: a constant or a parameter.
+/// [`CHUNK`] words at the start of a cache line: a vector that crosses two lines costs twice.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Block<'a> {
-    words: &'a [u32],
-    step: usize,
-}
+#[repr(align(64))]
+pub(crate) struct Chunk(pub(crate) [u32; CHUNK]);
 
 static ZEROS: [u32; CHUNK] = [0; CHUNK];
+
+/// An operand of a block: a value for each element, or one chunk that stands for all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block<'a> {
+    chunks: &'a [[u32; CHUNK]],
+    step: usize, // 1, or 0 to repeat the first chunk
+}
 
 impl<'a> Block<'a> {
     /// Values one after another, in whole chunks.
     pub(crate) fn values(words: &'a [u32]) -> Block<'a> {
-        Block { words, step: CHUNK }
+        Block { chunks: words.as_chunks().0, step: 1 }
     }
 
-    /// One chunk that stands for all.
-    pub(crate) fn splat(words: &'a [u32; CHUNK]) -> Block<'a> {
-        Block { words, step: 0 }
+    /// A constant or a parameter.
+    pub(crate) fn splat(chunk: &'a Chunk) -> Block<'a> {
+        Block { chunks: std::slice::from_ref(&chunk.0), step: 0 }
     }
 
     /// The first `out.len()` values.
     pub(crate) fn copy_to(&self, out: &mut [u32]) {
         for (k, out) in out.chunks_mut(CHUNK).enumerate() {
-            let words = self.words.get(k * self.step..).unwrap_or_default();
-            let count = out.len().min(words.len());
-            out[..count].copy_from_slice(&words[..count]);
+            out.copy_from_slice(&self.chunk(k)[..out.len()]);
         }
     }
 
     #[inline(always)]
     fn chunk(&self, k: usize) -> &'a [u32; CHUNK] {
-        let rest = self.words.get(k * self.step..);
-        rest.and_then(|w| w.first_chunk()).unwrap_or(&ZEROS) // never short: callers pad blocks to whole chunks
+        self.chunks.get(k * self.step).unwrap_or(&ZEROS) // never past the end: callers pad blocks to whole chunks
     }
 }
 
@@ -88,42 +90,71 @@ impl Word for bool {
     }
 }
 
-/// `out = f(x)`, element by element. `out` is whole chunks.
-#[inline(always)]
-pub(crate) fn one<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(A) -> O + Copy) {
-    // a function of its own: references as its arguments tell the compiler that they do not overlap
+/// A loop over chunks. A type of its own and no closure: the call of a large closure is not inlined, and what is not
+/// inlined is compiled for the oldest CPU.
+struct Loop<'a, 'o, F> {
+    x: [Block<'a>; 3],
+    out: &'o mut [u32],
+    f: F,
+}
+
+impl<F: Fn([&[u32; CHUNK]; 3], &mut [u32; CHUNK])> WithSimd for Loop<'_, '_, F> {
+    type Output = ();
+
     #[inline(always)]
-    fn chunk<A: Word, O: Word>(a: &[u32; CHUNK], out: &mut [u32; CHUNK], f: impl Fn(A) -> O) {
-        for i in 0..CHUNK {
-            out[i] = f(A::read(a[i])).word();
+    fn with_simd<S: Simd>(self, _: S) {
+        let [a, b, c] = self.x;
+        for (k, out) in self.out.as_chunks_mut().0.iter_mut().enumerate() {
+            (self.f)([a.chunk(k), b.chunk(k), c.chunk(k)], out);
         }
     }
-    let a = x[0];
-    Arch::new().dispatch(
+}
+
+#[inline(always)]
+fn run(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn([&[u32; CHUNK]; 3], &mut [u32; CHUNK])) {
+    Arch::new().dispatch(Loop { x: *x, out, f });
+}
+
+/// `out = f(x)`, element by element. `out` is whole chunks.
+#[inline(always)]
+pub(crate) fn one<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(A) -> O) {
+    run(
+        x,
+        out,
         #[inline(always)]
-        || {
-            for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
-                chunk(a.chunk(k), out, f);
+        |[a, ..]: [&[u32; CHUNK]; 3], out: &mut [u32; CHUNK]| {
+            for i in 0..CHUNK {
+                out[i] = f(A::read(a[i])).word();
             }
         },
     );
 }
 
-/// `out = f(x, y)`, element by element. `out` is whole chunks.
+/// As [`one`], with `rare` in place of `f` where `|x| > limit`.
 #[inline(always)]
-pub(crate) fn two<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(A, A) -> O + Copy) {
-    #[inline(always)]
-    fn chunk<A: Word, O: Word>(a: &[u32; CHUNK], b: &[u32; CHUNK], out: &mut [u32; CHUNK], f: impl Fn(A, A) -> O) {
-        for i in 0..CHUNK {
-            out[i] = f(A::read(a[i]), A::read(b[i])).word();
+pub(crate) fn one_or(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(f32) -> f32, limit: f32, rare: fn(f32) -> f32) {
+    one(x, out, f);
+    for (k, out) in out.as_chunks_mut::<CHUNK>().0.iter_mut().enumerate() {
+        let a = x[0].chunk(k).map(f32::from_bits);
+        // the whole chunk without a branch first: it vectorises, and is nearly always false
+        if a.iter().fold(false, |any, &a| any | (a.abs() > limit)) {
+            for (out, a) in out.iter_mut().zip(a).filter(|(_, a)| a.abs() > limit) {
+                *out = rare(a).to_bits();
+            }
         }
     }
-    let [a, b, _] = *x;
-    Arch::new().dispatch(
+}
+
+/// `out = f(x, y)`, element by element. `out` is whole chunks.
+#[inline(always)]
+pub(crate) fn two<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(A, A) -> O) {
+    run(
+        x,
+        out,
         #[inline(always)]
-        || {
-            for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
-                chunk(a.chunk(k), b.chunk(k), out, f);
+        |[a, b, _]: [&[u32; CHUNK]; 3], out: &mut [u32; CHUNK]| {
+            for i in 0..CHUNK {
+                out[i] = f(A::read(a[i]), A::read(b[i])).word();
             }
         },
     );
@@ -131,19 +162,14 @@ pub(crate) fn two<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl
 
 /// `out = f(x, y, z)` on bare words, element by element. `out` is whole chunks.
 #[inline(always)]
-pub(crate) fn three(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(u32, u32, u32) -> u32 + Copy) {
-    #[inline(always)]
-    fn chunk([a, b, c]: [&[u32; CHUNK]; 3], out: &mut [u32; CHUNK], f: impl Fn(u32, u32, u32) -> u32) {
-        for i in 0..CHUNK {
-            out[i] = f(a[i], b[i], c[i]);
-        }
-    }
-    let [a, b, c] = *x;
-    Arch::new().dispatch(
+pub(crate) fn three(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(u32, u32, u32) -> u32) {
+    run(
+        x,
+        out,
         #[inline(always)]
-        || {
-            for (k, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
-                chunk([a.chunk(k), b.chunk(k), c.chunk(k)], out, f);
+        |[a, b, c]: [&[u32; CHUNK]; 3], out: &mut [u32; CHUNK]| {
+            for i in 0..CHUNK {
+                out[i] = f(a[i], b[i], c[i]);
             }
         },
     );

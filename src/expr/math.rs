@@ -1,4 +1,8 @@
-//! Scalar functions of f32 for the CPU: written without branches, so that loops over them vectorise.
+//! Scalar functions of f32 for the CPU, written without branches so that loops over them vectorise.
+//!
+//! No fused multiply-add: a result is the same bits on every CPU. Polynomials are minimax (Remez exchange), their
+//! coefficients rounded to f32 one after another and the rest fitted again; the bound stated beside each is the
+//! polynomial's own error, relative to the function. Whole-function errors are measured in the tests.
 
 /// Quotient as WGSL has it: `x / 0 = x`, and the one overflow wraps.
 #[inline(always)]
@@ -36,39 +40,120 @@ pub(crate) fn sign(x: f32) -> f32 {
     if x == 0.0 || x.is_nan() { x } else { 1f32.copysign(x) }
 }
 
+/// Adding it rounds a float of less than 2^22 to the nearest integer, which then sits in the low bits.
+const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23
+
+// ln 2 in two parts; the first has 16 bits, so that its product with an exponent is exact
+const LN2_HIGH: f32 = 0.693_145_75;
+const LN2_LOW: f32 = 1.428_606_8e-6;
+
+/// `a` if `condition`, else `b`; by masks, since an `if` between costly values becomes a branch, and the loop stays scalar.
+#[inline(always)]
+pub(crate) fn pick(condition: bool, a: f32, b: f32) -> f32 {
+    let mask = u32::from(condition).wrapping_neg();
+    f32::from_bits(a.to_bits() & mask | b.to_bits() & !mask)
+}
+
+/// `2^k` for `-127 < k < 128`.
+#[inline(always)]
+fn pow2(k: i32) -> f32 {
+    f32::from_bits((k.wrapping_add(127) << 23).cast_unsigned())
+}
+
+/// `(k, p)` with `exp(x) = 2^k (1 + p)`, for `|x| < 2^22`.
+#[inline(always)]
+fn exp_parts(x: f32) -> (i32, f32) {
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let k = shifted.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
+    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
+    // (exp(r) - 1 - r) / r² on |r| <= ln(2)/2, to 2^-28.1 of exp(r) - 1
+    let q = 1.393_054_3e-3 + r * 1.504_622_6e-4;
+    let q = 0.166_666_36 + r * (4.166_651e-2 + r * (8.341_51e-3 + r * q));
+    (k, r + r * r * (0.5 + r * q))
+}
+
+/// `e^x`: subnormal below -87.3, 0 below -103.97, infinite above 88.72.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    x.exp()
+    let x = pick(x > 89.0, 89.0, x);
+    let x = pick(x < -104.0, -104.0, x);
+    let (k, p) = exp_parts(x);
+    let half = k >> 1; // in two steps, since 2^k itself may be out of range
+    (1.0 + p) * pow2(half) * pow2(k.wrapping_sub(half))
 }
+
+/// `e^x - 1`.
 #[inline(always)]
 pub(crate) fn exp_m1(x: f32) -> f32 {
-    x.exp_m1()
+    let c = pick(x > 89.0, 89.0, x);
+    let c = pick(c < -20.0, -20.0, c); // e^-20 is below half a unit of 1
+    let (k, p) = exp_parts(c);
+    let scale = pow2(k.wrapping_sub(1));
+    let y = (p * scale + (scale - 0.5)) * 2.0;
+    pick(x.abs() < TINY, x, y)
 }
+
+/// Below it `f(x) = x + O(x²)` rounds to `x`, which keeps subnormals and the sign of 0.
+const TINY: f32 = 2.980_232_2e-8; // 2^-25
+
+/// `ln(u) + c`, with `c` a correction much smaller than 1.
+#[inline(always)]
+fn ln_plus(u: f32, c: f32) -> f32 {
+    const SQRT_HALF: u32 = 0x3f35_04f3;
+    let subnormal = u < f32::MIN_POSITIVE;
+    let bits = pick(subnormal, u * 8_388_608.0, u).to_bits(); // 2^23
+    let k = bits.wrapping_sub(SQRT_HALF).cast_signed() >> 23;
+    let f = f32::from_bits(bits.wrapping_sub((k << 23).cast_unsigned())) - 1.0; // in [sqrt(1/2) - 1, sqrt(2) - 1]
+    let k = k.wrapping_sub(i32::from(subnormal) * 23) as f32;
+    // With s = f / (2 + f): ln(1 + f) = 2 atanh(s) = f - f²/2 + s (f²/2 + s² R(s²)). R to 2^-30.2 of the logarithm.
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let r = z * (0.666_667_76 + z * (0.399_775_68 + z * 0.298_714_6));
+    let half = 0.5 * f * f;
+    let y = k * LN2_HIGH - ((half - (s * (half + r) + (k * LN2_LOW + c))) - f);
+    let y = pick(u == 0.0, f32::NEG_INFINITY, y);
+    let y = pick(u < 0.0, f32::NAN, y);
+    pick(u < f32::INFINITY, y, u) // infinity and NaN stay
+}
+
+/// Natural logarithm.
 #[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
-    x.ln()
+    ln_plus(x, 0.0)
 }
+
+/// `ln(1 + x)`: what the rounding of `1 + x` lost is put back as a first-order correction.
 #[inline(always)]
 pub(crate) fn ln_1p(x: f32) -> f32 {
-    x.ln_1p()
+    let u = 1.0 + x;
+    let y = ln_plus(u, (x - (u - 1.0)) / u);
+    pick(x.abs() < TINY, x, y)
 }
-#[inline(always)]
-pub(crate) fn sin(x: f32) -> f32 {
-    x.sin()
-}
-#[inline(always)]
-pub(crate) fn cos(x: f32) -> f32 {
-    x.cos()
-}
+
+/// Hyperbolic tangent, `t / (t + 2)` with `t = e^(2|x|) - 1`.
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
-    x.tanh()
+    let a = x.abs();
+    let a = pick(a > 10.0, 10.0, a); // 1 - tanh(10) is below half a unit of 1
+    let t = exp_m1(2.0 * a);
+    (t / (t + 2.0)).copysign(x)
 }
+
+/// Error function: `x + x P(x²)` up to 1, `1 - exp(-Q(x))` above.
 #[inline(always)]
 pub(crate) fn erf(x: f32) -> f32 {
-    super::reference::erf(f64::from(x)) as f32
-}
-#[inline(always)]
-pub(crate) fn pow(a: f32, b: f32) -> f32 {
-    a.powf(b)
+    let a = x.abs();
+    let z = x * x;
+    // erf(x)/x - 1 on [0, 1], to 2^-29.3
+    let p = -7.997_853e-4 + z * 7.806_904e-5;
+    let p = 0.112_835_79 + z * (-2.685_334_7e-2 + z * (5.187_162e-3 + z * p));
+    let small = x + x * (0.128_379_17 + z * (-0.376_126_26 + z * p));
+    // -ln(1 - erf(x)) on [1, 4], to 2^-29.3 of erf; 1 - erf(4) is below half a unit of 1
+    let b = pick(a > 4.0, 4.0, a);
+    let q = 2.948_997e-3 + b * -1.865_134_4e-4;
+    let q = 0.638_131_2 + b * (0.103_118_345 + b * (-2.184_351_2e-2 + b * q));
+    let q = 3.393_922_8e-4 + b * (1.127_097_6 + b * q);
+    let large = (1.0 - exp(-q)).copysign(x);
+    pick(a < 1.0, small, large)
 }

@@ -19,10 +19,14 @@ mod formula;
 mod gather;
 mod lift;
 mod math;
+mod math64;
 mod prim;
 mod reference;
 mod value;
 mod wgsl;
+
+#[cfg(test)]
+mod tests;
 
 pub use build::Builder;
 pub use cpu::{Code, Scratch};
