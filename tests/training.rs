@@ -51,7 +51,7 @@ fn first_epoch(net: &Sequential, x: &[f32], y: &[u32], batch: usize, device: &De
     for start in (0..rows).step_by(batch) {
         let logits = net.forward(&x.slice(0, start..start + batch));
         let loss = ce(&logits, &y.slice(0, start..start + batch));
-        adam.step(&loss.backward().unwrap()).unwrap();
+        adam.step(loss.backward().unwrap()).unwrap();
         total += f64::from(loss.item::<f32>().unwrap());
     }
     total / (rows / batch) as f64

@@ -30,6 +30,34 @@ const TILE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct MatMul {
     epilogue: Option<Arc<Program>>,
+    /// How the storage of each operand lies: its gradient is computed to lie the same way.
+    lies: [Lies; 2],
+}
+
+/// How a matrix lies in its storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Lies {
+    ByRows,
+    /// It is the transposed view of a matrix that lies by rows.
+    ByColumns,
+}
+
+impl Lies {
+    fn of(x: &Tensor) -> Lies {
+        let columns = x.ok().is_some_and(|value| match value.layout.strides() {
+            [.., row, column] => row.unsigned_abs() < column.unsigned_abs(),
+            _ => false,
+        });
+        if columns { Lies::ByColumns } else { Lies::ByRows }
+    }
+
+    /// `a·b`, computed as `(bᵀ·aᵀ)ᵀ` where the result is to lie by columns.
+    fn product(self, a: &Tensor, b: &Tensor) -> Tensor {
+        match self {
+            Lies::ByRows => product(a, b),
+            Lies::ByColumns => product(&b.t(), &a.t()).t(),
+        }
+    }
 }
 
 /// The sizes of a product.
@@ -170,7 +198,7 @@ impl Kernel for MatMul {
         match fusion {
             // The product is written where the last output goes, so that has to have its type.
             Fusion::Epilogue(program) if program.outputs().last() == Some(&DType::F32) => {
-                Some(Arc::new(MatMul { epilogue: Some(program.clone()) }))
+                Some(Arc::new(MatMul { epilogue: Some(program.clone()), ..self.clone() }))
             }
             _ => None,
         }
@@ -188,8 +216,9 @@ impl Rule for MatMul {
     }
 
     fn grad(&self, call: &GradCall<'_>, dy: &Tensor) -> Result<Partials> {
-        let da = if call.wants(0) { Some(product(dy, &call.input(1)?.t())) } else { None };
-        let db = if call.wants(1) { Some(product(&call.input(0)?.t(), dy)) } else { None };
+        let [a, b] = self.lies;
+        let da = if call.wants(0) { Some(a.product(dy, &call.input(1)?.t())) } else { None };
+        let db = if call.wants(1) { Some(b.product(&call.input(0)?.t(), dy)) } else { None };
         Ok(smallvec![da, db])
     }
 }
@@ -216,7 +245,7 @@ fn inner_differ(left: &Shape, right: &Shape) -> Error {
 /// The recorded product of operands of equal rank and batch dimensions.
 #[track_caller]
 fn product(a: &Tensor, b: &Tensor) -> Tensor {
-    record(MatMul { epilogue: None }, &[a, b], &[])
+    record(MatMul { epilogue: None, lies: [Lies::of(a), Lies::of(b)] }, &[a, b], &[])
 }
 
 impl Tensor {

@@ -42,7 +42,7 @@ pub struct At {
 /// let w = Param::new(&Tensor::ones([1], &Device::cpu()));
 /// let mut optimizer = Optimizer::new(Sgd { lr: 0.1, ..Sgd::default() }, [("w".to_string(), w.clone())]);
 /// let grads = (&w.tensor() * &w.tensor()).sum().backward()?;
-/// optimizer.step(&grads)?;
+/// optimizer.step(grads)?;
 /// assert_eq!(w.tensor().item::<f32>()?, 0.8);
 /// # Ok::<(), tilework::Error>(())
 /// ```
@@ -82,9 +82,12 @@ impl Optimizer {
 
     /// Moves every parameter that has a gradient by the rule; others stay, as in PyTorch. Queues the work and starts it.
     ///
+    /// The gradients are consumed: those that nobody else holds are never written as tensors of their own. Clone them to look
+    /// at them later.
+    ///
     /// # Errors
     /// A failed gradient or parameter; then no parameter changed.
-    pub fn step(&mut self, grads: &Gradients) -> Result<()> {
+    pub fn step(&mut self, grads: Gradients) -> Result<()> {
         let found: Vec<(usize, Tensor)> = self
             .params
             .iter()
@@ -96,11 +99,12 @@ impl Optimizer {
             return Err(Error::argument("step", message));
         };
         let device = self.params[*first].1.tensor().device().clone();
-        no_grad(|| self.apply(&found))?;
+        drop(grads);
+        no_grad(|| self.apply(found))?;
         device.flush()
     }
 
-    fn apply(&mut self, found: &[(usize, Tensor)]) -> Result<()> {
+    fn apply(&mut self, found: Vec<(usize, Tensor)>) -> Result<()> {
         let at = At { lr: self.lr, step: self.step + 1 };
         let weights: Vec<Tensor> = found.iter().map(|(i, _)| self.params[*i].1.tensor().detach()).collect();
         let grads: Vec<Tensor> = found.iter().map(|(_, grad)| grad.detach()).collect();

@@ -3,7 +3,7 @@
 use crate::plan::kernel::{Meta, Role};
 use crate::plan::key::{CallKey, is_whole};
 use crate::plan::step::Step;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A value's buffer in the plan's table, and its first element in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct Placement {
     /// Words of each temporary.
     pub temps: Vec<usize>,
     places: FxHashMap<u32, Place>,
+    /// Values that lie within another one's buffer, which they do not free.
+    parts: FxHashSet<u32>,
 }
 
 impl Placement {
@@ -64,9 +66,16 @@ impl Placement {
         let mut at = 0;
         while at < steps.len() {
             if let Some(bases) = direct_parts(steps, at, calls) {
-                let target = self.get(steps[at].outputs[0].value);
+                let output = steps[at].outputs[0];
+                if !self.places.contains_key(&output.value) {
+                    // Not wanted outside: a temporary from the first producer on.
+                    self.temps.push(words(&output.meta));
+                    self.put(output.value, self.buffers() - 1, 0);
+                }
+                let target = self.get(output.value);
                 for (value, base) in bases {
                     self.put(value, target.buffer, target.base + base);
+                    self.parts.insert(value);
                 }
                 steps.remove(at);
             } else {
@@ -106,7 +115,7 @@ impl Placement {
                 step.inputs.iter().map(|i| i.value).chain(step.outputs.iter().map(|o| o.value)).collect();
             done.sort_unstable();
             done.dedup();
-            for value in done {
+            for value in done.into_iter().filter(|value| !self.parts.contains(value)).collect::<Vec<_>>() {
                 let place = self.get(value);
                 if place.buffer >= first && last_use.get(&value).is_none_or(|&last| last == at) {
                     free.push(place.buffer - first);
@@ -119,7 +128,7 @@ impl Placement {
 /// If every part of the concatenation at `at` can be written in place by its producer: the parts and where they begin.
 fn direct_parts(steps: &[Step], at: usize, calls: &[CallKey]) -> Option<Vec<(u32, usize)>> {
     let concat = &steps[at];
-    if !matches!(concat.kernel.role(), Role::Concat) || !calls.get(concat.outputs[0].value as usize)?.live {
+    if !matches!(concat.kernel.role(), Role::Concat) {
         return None;
     }
     let mut base = 0;
