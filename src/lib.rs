@@ -34,6 +34,7 @@ pub use autograd::Gradients;
 pub use device::{Device, DeviceKind};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
+pub use ops::{CrossEntropyOptions, Reduction};
 pub use rng::Rng;
 pub use shape::{IntoShape, Shape};
 pub use tensor::Tensor;

@@ -15,10 +15,15 @@ use crate::error::{Error, Result};
 /// Every file of `shaders/`, by its path in there. A test holds the table complete.
 const SHADERS: &[(&str, &str)] = &[
     ("cat.wgsl", include_str!("../../shaders/cat.wgsl")),
+    ("cross_entropy.wgsl", include_str!("../../shaders/cross_entropy.wgsl")),
+    ("cross_entropy_grad.wgsl", include_str!("../../shaders/cross_entropy_grad.wgsl")),
+    ("cross_entropy_total.wgsl", include_str!("../../shaders/cross_entropy_total.wgsl")),
+    ("cross_entropy_weights.wgsl", include_str!("../../shaders/cross_entropy_weights.wgsl")),
     ("fold_windows.wgsl", include_str!("../../shaders/fold_windows.wgsl")),
     ("lib/index.wgsl", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/math.wgsl", include_str!("../../shaders/lib/math.wgsl")),
     ("lib/rng.wgsl", include_str!("../../shaders/lib/rng.wgsl")),
+    ("lib/team.wgsl", include_str!("../../shaders/lib/team.wgsl")),
     ("map.wgsl", include_str!("../../shaders/map.wgsl")),
     ("matmul.wgsl", include_str!("../../shaders/matmul.wgsl")),
     ("narrow.wgsl", include_str!("../../shaders/narrow.wgsl")),

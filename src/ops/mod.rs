@@ -7,6 +7,8 @@ mod activation;
 mod binary;
 mod blocks;
 mod cat;
+mod cross_entropy;
+mod cross_entropy_grad;
 mod fold_windows;
 pub(crate) mod map;
 mod matmul;
@@ -15,10 +17,12 @@ mod pad;
 mod reduce;
 mod reduce_cpu;
 pub(crate) mod row;
+mod rows;
 mod unary;
 mod wgsl;
 
 pub(crate) use binary::{cast, copy};
+pub use cross_entropy::{CrossEntropyOptions, Reduction};
 pub(crate) use fold_windows::fold_windows;
 pub(crate) use pad::spread;
 
