@@ -243,3 +243,130 @@ fn moved(place: &[Option<Id>], prim: Prim, mut args: [Id; 3]) -> [Id; 3] {
     }
     args
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DType::F32;
+    use std::hash::BuildHasher;
+    use std::ops::Neg;
+
+    fn one(f: for<'b> fn(E<'b>) -> E<'b>) -> Arc<Program> {
+        Program::build("one", &[F32], 0, |_, x, _| vec![f(x[0])])
+    }
+
+    #[test]
+    fn only_exact_identities_are_folded() {
+        for program in [
+            one(|x| x * 1.0),
+            one(|x| 1.0 * x),
+            one(|x| x / 1.0),
+            one(|x| x - 0.0),
+            one(|x| x + -0.0),
+            one(|x| -(-x)),
+            one(|x| x.cast(Ty::F32)),
+            one(|x| x.pow(1.0)),
+            one(|x| x.lt(1.0).select(x, x)),
+        ] {
+            assert!(program.is_identity(), "{program:?}");
+        }
+        // -0 + 0 = 0, and infinity * 0 = NaN
+        for program in [one(|x| x + 0.0), one(|x| 0.0 - x), one(|x| x * 0.0), one(|x| x - x), one(|x| x / x)] {
+            assert_eq!(program.len(), 1, "{program:?}");
+        }
+        assert_eq!(one(|x| x * -1.0).formula(), "-x");
+        assert_eq!(one(|x| x.pow(2.0)).formula(), "x * x");
+    }
+
+    #[test]
+    fn constants_are_computed_while_building() {
+        let program = Program::build("constants", &[], 0, |b, _, _| {
+            let two = b.constant(2.0);
+            vec![
+                (two * 3.0 + 1.0).sqrt(),
+                two.lt(3.0).select(5, 7),
+                b.constant_i32(7).rem(4),
+                b.constant_u32(1).shl(33),
+            ]
+        });
+        assert_eq!(program.len(), 0);
+        assert_eq!(program.eval_f64(&[], &[]), [f64::from(7f32.sqrt()), 5.0, 3.0, 2.0]);
+    }
+
+    #[test]
+    fn equal_values_are_computed_once_and_unused_ones_never() {
+        let program = Program::build("shared", &[F32, F32], 0, |_, x, _| {
+            let _unused = x[0].exp();
+            vec![(x[0] + x[1]) * (x[1] + x[0])]
+        });
+        assert_eq!(program.len(), 2);
+        assert_eq!(program.formula(), "t0 = x0 + x1; t0 * t0");
+        let idle = Program::build("idle", &[F32, F32], 2, |_, x, _| vec![x[1]]);
+        assert_eq!((idle.inputs().len(), idle.params()), (2, 2), "declared inputs and parameters stay");
+    }
+
+    #[test]
+    fn programs_are_equal_by_what_they_compute() {
+        let hash = |program: &Program| rustc_hash::FxBuildHasher.hash_one(program);
+        let a = Program::build("a", &[F32, F32], 0, |_, x, _| vec![x[0].exp() - x[1].ln()]);
+        let b = Program::build("b", &[F32, F32], 0, |_, x, _| {
+            let right = x[1].ln();
+            vec![x[0].exp() - right]
+        });
+        assert_eq!(a, b);
+        assert_eq!(hash(&a), hash(&b));
+        let c = Program::build("a", &[F32, F32], 0, |_, x, _| vec![x[0].exp() + x[1].ln()]);
+        assert_ne!(a, c);
+        let zero = |value: f32| Program::build("z", &[F32], 0, move |b, x, _| vec![x[0] + b.constant(value)]);
+        assert_ne!(zero(0.0), zero(1.0));
+        let wide = |dtype| Program::build("w", &[dtype], 0, |_, x, _| vec![x[0].exp()]);
+        assert_ne!(wide(F32), wide(DType::F16));
+    }
+
+    #[test]
+    fn types_are_promoted_and_converted() {
+        let types = [DType::Bool, DType::U32, DType::I32, F32];
+        let program = Program::build("types", &types, 0, |_, x, _| {
+            vec![
+                x[0] + x[1],
+                x[1] * x[2],
+                x[2] - x[3],
+                x[2].exp(),
+                x[0].neg(),
+                x[3].and(x[0]),
+                x[1].shr(x[3]),
+                x[1] / 2.0,
+            ]
+        });
+        use DType::{I32, U32};
+        assert_eq!(program.outputs(), [U32, I32, F32, F32, I32, I32, U32, F32]);
+        assert_eq!(
+            program.eval_f64(&[1.0, 7.0, -3.0, 1.5], &[]),
+            [8.0, -21.0, -4.5, (-3f64).exp(), -1.0, 1.0, 3.0, 3.5]
+        );
+    }
+
+    #[test]
+    fn inlining_composes() {
+        let inner = Program::build("inner", &[F32, F32], 1, |_, x, p| vec![x[0] * p[0] + x[1], x[0].max(x[1])]);
+        let outer = Program::build("outer", &[F32], 2, |b, x, p| {
+            let parts = b.inline(&inner, &[x[0].tanh(), b.constant(0.5)], &[p[1]]);
+            vec![parts[0] - parts[1]]
+        });
+        for x in [-2.0f64, 0.1, 3.0] {
+            let parts = inner.eval_f64(&[x.tanh(), 0.5], &[4.0]);
+            assert_eq!(outer.eval_f64(&[x], &[9.0, 4.0]), [parts[0] - parts[1]]);
+        }
+        let again = Program::build("again", &[F32, F32], 1, |b, x, p| b.inline(&inner, x, p));
+        assert_eq!(again, inner);
+    }
+
+    #[test]
+    fn whole_powers_are_products() {
+        for (n, len) in [(0, 0), (1, 0), (2, 1), (3, 2), (8, 3), (-2, 2)] {
+            let program = Program::build("power", &[F32], 0, |_, x, _| vec![x[0].powi(n)]);
+            assert_eq!(program.len(), len, "{program:?}");
+            assert_eq!(program.eval_f64(&[-1.5], &[])[0], (-1.5f64).powi(n));
+        }
+    }
+}
