@@ -89,63 +89,49 @@ impl Register {
 impl Code {
     /// Assigns registers: a value's is free again after its last use.
     pub fn new(program: &Program) -> Code {
-        let nodes = program.nodes();
-        let mut code = Code {
-            steps: Vec::new(),
-            copies: Vec::new(),
-            constants: Vec::new(),
-            params: program.params(),
-            lanes: program.inputs().len(),
-            outputs: program.results().len(),
-            registers: 0,
-        };
-        let constants = nodes.iter().filter(|node| matches!(node.inst, Inst::Const(_))).count();
+        let (nodes, results) = (program.nodes(), program.results());
+        let constant = |node: &Node| if let Inst::Const(bits) = node.inst { Some(bits) } else { None };
+        let constants: Vec<u32> = nodes.iter().filter_map(constant).collect();
         let mut last_use = vec![0; nodes.len()];
         for (id, node) in nodes.iter().enumerate() {
             node.operands().iter().for_each(|&operand| last_use[operand as usize] = id);
         }
-        let mut free: Vec<usize> = Vec::new();
+        let mut steps = Vec::new();
         let mut places: Vec<Place> = Vec::with_capacity(nodes.len());
+        let (mut free, mut registers) = (Vec::new(), 0);
+        let mut splats = 0..constants.len();
         for (id, node) in nodes.iter().enumerate() {
-            let place = match node.inst {
+            places.push(match node.inst {
                 Inst::Input(n) => Place::Lane(n as usize),
-                Inst::Param(n) => Place::Splat(constants + n as usize),
-                Inst::Const(bits) => {
-                    code.constants.push(bits);
-                    Place::Splat(code.constants.len() - 1)
-                }
+                Inst::Param(n) => Place::Splat(constants.len() + n as usize),
+                Inst::Const(_) => Place::Splat(splats.next().unwrap_or(0)),
                 Inst::Apply(prim, args) => {
-                    let output = program.results().iter().position(|&result| result as usize == id);
-                    let out = match output {
+                    let out = match results.iter().position(|&result| result as usize == id) {
                         Some(n) => Place::Output(n),
                         None => Place::Register(free.pop().unwrap_or_else(|| {
-                            code.registers += 1;
-                            code.registers - 1
+                            registers += 1;
+                            registers - 1
                         })),
                     };
                     let args = args.map(|arg| places.get(arg as usize).copied().unwrap_or(Place::Splat(0)));
-                    code.steps.push(Step { cpu: prim.row().cpu, ty: operand_type(node, nodes), args, out });
+                    steps.push(Step { cpu: prim.row().cpu, ty: operand_type(node, nodes), args, out });
                     out
                 }
-            };
-            places.push(place);
+            });
             // only after its own place is chosen: a step never writes what it reads
-            let mut dead: Vec<usize> =
-                node.operands().iter().map(|&o| o as usize).filter(|&o| last_use[o] == id).collect();
-            dead.sort_unstable();
-            dead.dedup();
-            free.extend(dead.into_iter().filter_map(|o| match places[o] {
-                Place::Register(r) => Some(r),
-                _ => None,
-            }));
-        }
-        for (n, &id) in program.results().iter().enumerate() {
-            let place = places[id as usize];
-            if place != Place::Output(n) {
-                code.copies.push((place, n));
+            for (i, &operand) in node.operands().iter().enumerate() {
+                let repeated = node.operands()[..i].contains(&operand);
+                if let (false, Place::Register(r)) = (repeated, places[operand as usize])
+                    && last_use[operand as usize] == id
+                {
+                    free.push(r);
+                }
             }
         }
-        code
+        let copies = results.iter().map(|&id| places[id as usize]).enumerate();
+        let copies = copies.filter(|&(n, place)| place != Place::Output(n)).map(|(n, place)| (place, n)).collect();
+        let (params, lanes, outputs) = (program.params(), program.inputs().len(), results.len());
+        Code { steps, copies, constants, params, lanes, outputs, registers }
     }
 
     /// Computes all elements of the outputs, which have one length.
