@@ -21,6 +21,7 @@ pub mod dtype;
 pub mod error;
 pub mod expr;
 pub mod io;
+pub mod loss;
 pub mod metrics;
 pub mod nn;
 pub mod ops;

@@ -10,6 +10,7 @@ mod cat;
 mod cross_entropy;
 mod cross_entropy_grad;
 mod fold_windows;
+mod losses;
 pub(crate) mod map;
 mod matmul;
 mod narrow;
