@@ -10,12 +10,12 @@
 //#end bindings
 
 //#begin draw
-// Uniform in [p[1].z, p[1].w). p[2].x is 0: it hides the product from compilers that would fuse it with the sum, so that every
-// device rounds twice. A sum that rounds up to the end goes to the beginning.
+// Uniform in [low, high) of p = low, high, high - low, 0. The 0 hides the product from compilers that would fuse it with the
+// sum, so that every device rounds twice. A sum that rounds up to the end goes to the beginning.
 fn draw(word: u32) -> u32 {
     let low = bitcast<f32>(p[1].z);
     let high = bitcast<f32>(p[1].w);
-    let scaled = bitcast<u32>((high - low) * tw_uniform(word)) ^ p[2].x;
+    let scaled = bitcast<u32>(bitcast<f32>(p[2].x) * tw_uniform(word)) ^ p[2].y;
     let value = low + bitcast<f32>(scaled);
     return bitcast<u32>(select(value, low, value >= high));
 }

@@ -28,6 +28,7 @@ const SHADERS: &[(&str, &str)] = &[
     ("matmul.wgsl", include_str!("../../shaders/matmul.wgsl")),
     ("narrow.wgsl", include_str!("../../shaders/narrow.wgsl")),
     ("pad.wgsl", include_str!("../../shaders/pad.wgsl")),
+    ("random.wgsl", include_str!("../../shaders/random.wgsl")),
     ("reduce_columns.wgsl", include_str!("../../shaders/reduce_columns.wgsl")),
     ("reduce_rows.wgsl", include_str!("../../shaders/reduce_rows.wgsl")),
 ];

@@ -15,6 +15,7 @@ pub(crate) mod map;
 mod matmul;
 mod narrow;
 mod pad;
+mod random;
 mod reduce;
 mod reduce_cpu;
 pub(crate) mod row;

@@ -6,7 +6,6 @@ mod exchange;
 
 pub(crate) mod node;
 mod operators;
-mod random;
 mod read;
 pub(crate) mod record;
 mod view;
