@@ -1,8 +1,10 @@
 //! Reverse-mode differentiation over tracked tensors. Gradients are tensors; a gradient of a gradient works.
 
 mod custom;
+mod verify;
 
 pub use custom::CustomOp;
+pub use verify::{Report, doctor, verify};
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

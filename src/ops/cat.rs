@@ -169,7 +169,10 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn stack(tensors: &[&Tensor], axis: isize) -> Tensor {
-        let parts: Vec<Tensor> = tensors.iter().map(|x| x.unsqueeze(axis)).collect();
+        let mut parts: Vec<Tensor> = Vec::with_capacity(tensors.len());
+        for x in tensors {
+            parts.push(x.unsqueeze(axis)); // not in a closure: errors carry the caller's line
+        }
         Tensor::cat(&parts.iter().collect::<Vec<_>>(), axis)
     }
 
@@ -180,6 +183,6 @@ impl Tensor {
         if size == 0 || dim == 0 {
             return vec![self.slice_step(axis, .., size)]; // carries the error, or is empty itself
         }
-        (0..dim).step_by(size).map(|start| self.slice(axis, start..dim.min(start + size))).collect()
+        (0..dim).step_by(size).map(|start| self.slice(axis, start..dim.min(start + size))).collect() // never fails
     }
 }

@@ -20,6 +20,7 @@ mod reduce;
 mod reduce_cpu;
 pub(crate) mod row;
 mod rows;
+pub mod table;
 mod unary;
 mod wgsl;
 

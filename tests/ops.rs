@@ -1,0 +1,47 @@
+//! Every operation of the table, forward and backward, in all layouts of its inputs, on every device of this machine.
+
+use std::time::{Duration, Instant};
+use tilework::Device;
+use tilework::autograd::{Report, verify};
+use tilework::ops::table::ops;
+
+/// The CPU, and the GPU where there is one; it must be there when `TILEWORK_REQUIRE_GPU` is 1.
+fn devices() -> Vec<Device> {
+    let mut all = vec![Device::cpu()];
+    match Device::gpu() {
+        Ok(gpu) => all.push(gpu),
+        Err(error) => {
+            let required = std::env::var("TILEWORK_REQUIRE_GPU").is_ok_and(|value| value == "1");
+            assert!(!required, "a GPU device is required here: {error}");
+            println!("no GPU device: {error}");
+        }
+    }
+    all
+}
+
+#[test]
+fn every_operation_agrees_with_its_f64_reference_forward_and_backward() {
+    let devices = devices();
+    let only = std::env::var("TILEWORK_OPS").unwrap_or_default(); // to look into one operation
+    let mut reports: Vec<Report> = Vec::new();
+    let mut times: Vec<(Duration, &str)> = Vec::new();
+    for op in ops().iter().filter(|op| op.name.contains(&only)) {
+        let start = Instant::now();
+        reports.extend(verify(op, &devices));
+        times.push((start.elapsed(), op.name));
+    }
+    times.sort_unstable();
+    println!("slowest: {:?}", times.iter().rev().take(5).collect::<Vec<_>>());
+    for device in &devices {
+        let own = || reports.iter().filter(|report| report.device == *device);
+        let (comparisons, elements) = own().fold((0, 0), |(c, e), r| (c + r.comparisons, e + r.elements));
+        println!("{device}: {comparisons} comparisons of {elements} elements");
+        if let Some(worst) = own().max_by(|a, b| a.worst.total_cmp(&b.worst)) {
+            println!("  worst: {} at {} of its bound: {}", worst.op, worst.worst, worst.worst_at);
+        }
+    }
+    let faults: Vec<&str> = reports.iter().filter_map(|report| report.failure.as_deref()).collect();
+    assert!(faults.is_empty(), "{} operations are out of bounds:\n{}", faults.len(), faults.join("\n"));
+    let comparisons: usize = reports.iter().map(|report| report.comparisons).sum();
+    println!("{comparisons} comparisons in all");
+}
