@@ -31,6 +31,7 @@ const SHADERS: &[(&str, &str)] = &[
     ("random.wgsl", include_str!("../../shaders/random.wgsl")),
     ("reduce_columns.wgsl", include_str!("../../shaders/reduce_columns.wgsl")),
     ("reduce_rows.wgsl", include_str!("../../shaders/reduce_rows.wgsl")),
+    ("row_wise.wgsl", include_str!("../../shaders/row_wise.wgsl")),
 ];
 
 /// How a shader uses a storage buffer.

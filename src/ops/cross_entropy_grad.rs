@@ -201,7 +201,7 @@ impl Rule for CrossEntropyGrad {
         let by_dy = u * record(self.clone(), &inputs, call.scalars());
         let each = self.reduction == Reduction::None;
         let by_dy = if each { by_dy.sum_axes(&[-1]) } else { by_dy.sum() };
-        let p = softmax(logits);
+        let p = logits.softmax(-1);
         let inner = (u * &p).sum_axes(&[-1]).unsqueeze(-1);
         let dy = if each { dy.unsqueeze(-1) } else { dy.clone() };
         let by_logits = self.factor(call)? * dy * p * (u - inner);
@@ -226,11 +226,6 @@ impl CrossEntropyGrad {
         let mixed = &own * (1.0 - smoothing) + weights.mean() * smoothing;
         Ok(if mean { mixed / own.sum() } else { mixed })
     }
-}
-
-fn softmax(x: &Tensor) -> Tensor {
-    let e = (x - x.max_axes(&[-1]).unsqueeze(-1).detach()).exp();
-    &e / e.sum_axes(&[-1]).unsqueeze(-1)
 }
 
 impl Op for CrossEntropyGrad {

@@ -3,7 +3,7 @@
 use crate::device::cpu::reduce::{Fold, fold_rows};
 use crate::device::shader::{coordinates, place, word};
 use crate::dtype::DType;
-use crate::expr::{Code, Lane, Program, Scratch, gather};
+use crate::expr::{Code, Lane, Program, Scratch, Ty, gather};
 use crate::ops::wgsl::{Words, load};
 use crate::plan::kernel::Operand;
 use crate::shape::{Layout, Shape};
@@ -81,9 +81,15 @@ impl Rows {
             step => format!("start + column * {}", word(words.position(step))),
         };
         let element = load(self.dtype, buffer, &at);
+        let kind = match Ty::of(self.dtype) {
+            Ty::F32 => "f32",
+            Ty::I32 => "i32",
+            Ty::U32 => "u32",
+            Ty::Bool => "bool",
+        };
         format!(
             "fn {name}_row(row: u32) -> u32 {{\n{find}    return at;\n}}\n\
-             fn {name}(start: u32, column: u32) -> f32 {{\n    return {element};\n}}\n"
+             fn {name}(start: u32, column: u32) -> {kind} {{\n    return {element};\n}}\n"
         )
     }
 

@@ -1,62 +1,7 @@
-//! Operations on rows: losses, softmax, normalisation. Values and gradients on every device against f64 and against what they
-//! mean in simpler operations.
+//! The cross entropy of rows.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::common::{TOLERANCE, alone, close, devices, launches, noise, scaled, wide};
 use tilework::{CrossEntropyOptions, DType, Device, Reduction, Tensor};
-
-/// Tests that count what a device does take turns with all others of this file: they share it.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
-
-/// Numbers in -1..1 that look random and are the same everywhere.
-fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        (f64::from(state) / f64::from(u32::MAX) * 2.0 - 1.0) as f32
-    };
-    (0..n).map(|_| next()).collect()
-}
-
-fn scaled(values: Vec<f32>, factor: f32) -> Vec<f32> {
-    values.into_iter().map(|v| v * factor).collect()
-}
-
-/// Within `tolerance`, relative for numbers above 1 and absolute below; NaN equals NaN, and infinities themselves.
-#[track_caller]
-fn close(got: &Tensor, want: &[f64], tolerance: f64, what: &str) {
-    let device = got.device().clone();
-    let got = got.to_vec::<f32>().unwrap();
-    assert_eq!(got.len(), want.len(), "{what} on {device}");
-    for (i, (&a, &b)) in got.iter().zip(want).enumerate() {
-        let a = f64::from(a);
-        let equal = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= tolerance * b.abs().max(1.0);
-        assert!(equal, "{what} on {device}: element {i} is {a}, not {b}");
-    }
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| f64::from(v)).collect()
-}
-
-/// e^x and ln on a GPU are right to a few units in the last place, and rows of a thousand add as many roundings in a tree.
-const TOLERANCE: f64 = 2e-6;
 
 /// A batch for the cross entropy.
 struct Case {
@@ -347,15 +292,8 @@ fn a_loss_is_one_launch_and_its_gradient_another() {
     for device in devices() {
         let case = Case::of(128, 10, 1);
         let (logits, targets, _) = case.tensors(&device);
-        let steps = |work: &dyn Fn() -> Vec<Tensor>| {
-            let before = device.stats();
-            let kept = work();
-            device.flush().unwrap();
-            drop(kept);
-            device.stats().dispatches - before.dispatches
-        };
-        let forward = steps(&|| vec![logits.cross_entropy(&targets)]);
-        let both = steps(&|| {
+        let forward = launches(&device, || vec![logits.cross_entropy(&targets)]);
+        let both = launches(&device, || {
             let loss = logits.cross_entropy(&targets);
             let grad = loss.backward().unwrap().get(&logits).unwrap();
             vec![loss, grad]
@@ -389,7 +327,7 @@ fn wrong_calls_of_cross_entropy_say_what_is_wrong() {
     let says = |loss: Tensor, text: &str| {
         let error = loss.check().err().map(|e| e.to_string()).unwrap_or_default();
         assert!(error.contains(text), "{error:?} does not say {text:?}");
-        assert!(error.contains("tests/rows.rs"), "{error:?} has no line");
+        assert!(error.contains("tests/rows/"), "{error:?} has no line");
     };
     says(logits.to_dtype(DType::I32).cross_entropy(&targets), "logits must be floats: given i32");
     says(logits.cross_entropy(&targets.to_dtype(DType::F32)), "targets must be class numbers, u32 or i32: given f32");

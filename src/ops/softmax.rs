@@ -1,0 +1,253 @@
+//! `softmax`, `log_softmax` and `logsumexp`, computed from the largest element down so that nothing overflows.
+
+use crate::device::cpu::reduce::Fold;
+use crate::dtype::DType;
+use crate::error::Result;
+use crate::ops::row::failed;
+use crate::ops::row_wise::{Formulas, RowFormula, RowResult, RowWise, Walk, formula};
+use crate::plan::kernel::Meta;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use crate::tensor::node::{GradCall, Partials, Saves};
+use crate::tensor::record::record;
+use smallvec::smallvec;
+
+/// What is made of the powers and their sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Form {
+    /// `e^x / Σ e^x`
+    Share,
+    /// `x - ln Σ e^x`
+    Log,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Softmax {
+    form: Form,
+}
+
+impl RowFormula for Softmax {
+    fn name(&self) -> &'static str {
+        match self.form {
+            Form::Share => "softmax",
+            Form::Log => "log_softmax",
+        }
+    }
+
+    fn formulas(&self) -> Formulas {
+        let top = Walk::new(Fold::Max, [1, 0, 1], |x, _, _| vec![x[0]], |j, _, _| vec![j[0]]);
+        let (sum, result) = match self.form {
+            Form::Share => (
+                Walk::new(Fold::Sum, [1, 1, 1], |x, s, _| vec![(x[0] - s[0]).exp()], |j, _, _| vec![j[0]]),
+                // numbers: top, sum; then the power
+                formula(1, 3, 1, |_, s, _| vec![s[2] / s[1]]),
+            ),
+            Form::Log => (
+                Walk::new(Fold::Sum, [1, 1, 1], |x, s, _| vec![(x[0] - s[0]).exp()], |j, _, _| vec![j[0].ln()]),
+                formula(1, 2, 1, |x, s, _| vec![x[0] - s[0] - s[1]]),
+            ),
+        };
+        Formulas { walks: vec![top, sum], result: Some(result) }
+    }
+
+    fn result(&self) -> RowResult {
+        RowResult::Row
+    }
+
+    fn check(&self, _: &[Meta]) -> Result<()> {
+        Ok(())
+    }
+
+    fn saves(&self, _: u32) -> Saves {
+        Saves::OUTPUT
+    }
+
+    fn grad(&self, call: &GradCall<'_>, dy: &Tensor) -> Result<Partials> {
+        Ok(smallvec![Some(slope(self.form, &call.output()?, dy))])
+    }
+}
+
+/// Inputs: the softmax `y` and the derivative by it, `dy`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct SoftmaxGrad {
+    form: Form,
+}
+
+fn slope(form: Form, y: &Tensor, dy: &Tensor) -> Tensor {
+    record(RowWise::new(SoftmaxGrad { form }), &[y, dy], &[])
+}
+
+impl RowFormula for SoftmaxGrad {
+    fn name(&self) -> &'static str {
+        match self.form {
+            Form::Share => "softmax_grad",
+            Form::Log => "log_softmax_grad",
+        }
+    }
+
+    fn formulas(&self) -> Formulas {
+        let (sum, result) = match self.form {
+            // y·(dy - Σ y·dy)
+            Form::Share => (
+                Walk::new(Fold::Sum, [2, 0, 1], |x, _, _| vec![x[0] * x[1]], |j, _, _| vec![j[0]]),
+                formula(2, 1, 1, |x, s, _| vec![x[0] * (x[1] - s[0])]),
+            ),
+            // dy - e^y·Σ dy
+            Form::Log => (
+                Walk::new(Fold::Sum, [2, 0, 1], |x, _, _| vec![x[1]], |j, _, _| vec![j[0]]),
+                formula(2, 1, 1, |x, s, _| vec![x[1] - x[0].exp() * s[0]]),
+            ),
+        };
+        Formulas { walks: vec![sum], result: Some(result) }
+    }
+
+    fn result(&self) -> RowResult {
+        RowResult::Row
+    }
+
+    fn check(&self, _: &[Meta]) -> Result<()> {
+        Ok(())
+    }
+
+    fn saves(&self, _: u32) -> Saves {
+        Saves::INPUTS
+    }
+
+    fn grad(&self, call: &GradCall<'_>, u: &Tensor) -> Result<Partials> {
+        let (y, dy) = (call.input(0)?, call.input(1)?);
+        let sum = |x: Tensor| x.sum_axes(&[-1]).unsqueeze(-1);
+        let (by_y, by_dy) = match self.form {
+            Form::Share => {
+                let (inner, outer) = (sum(y * dy), sum(y * u));
+                (u * (dy - &inner) - dy * outer, slope(self.form, y, u))
+            }
+            Form::Log => {
+                let power = y.exp();
+                let weighed = u * &power;
+                (-(&weighed * sum(dy.clone())), u - sum(weighed))
+            }
+        };
+        Ok(smallvec![Some(by_y), Some(by_dy)])
+    }
+}
+
+/// `ln Σ e^x` of each row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct LogSumExp;
+
+impl RowFormula for LogSumExp {
+    fn name(&self) -> &'static str {
+        "logsumexp"
+    }
+
+    fn formulas(&self) -> Formulas {
+        // An infinite maximum is not subtracted: ∞ - ∞ would be NaN.
+        let top =
+            Walk::new(Fold::Max, [1, 0, 1], |x, _, _| vec![x[0]], |j, _, _| vec![j[0].is_finite().select(j[0], 0.0)]);
+        let sum =
+            Walk::new(Fold::Sum, [1, 1, 1], |x, s, _| vec![(x[0] - s[0]).exp()], |j, s, _| vec![j[0].ln() + s[0]]);
+        Formulas { walks: vec![top, sum], result: None }
+    }
+
+    fn result(&self) -> RowResult {
+        RowResult::One
+    }
+
+    fn check(&self, _: &[Meta]) -> Result<()> {
+        Ok(())
+    }
+
+    fn saves(&self, _: u32) -> Saves {
+        Saves { inputs: 1, output: true }
+    }
+
+    fn grad(&self, call: &GradCall<'_>, dy: &Tensor) -> Result<Partials> {
+        let share = (call.input(0)? - call.output()?.unsqueeze(-1)).exp();
+        Ok(smallvec![Some(share * dy.unsqueeze(-1))])
+    }
+}
+
+/// Rows are computed in floats.
+fn floats(x: &Tensor) -> Tensor {
+    if x.dtype().is_float() { x.clone() } else { x.to_dtype(DType::F32) }
+}
+
+/// `form` along `axis`.
+#[track_caller]
+fn along(x: &Tensor, form: Form, axis: isize) -> Tensor {
+    let op = Softmax { form };
+    if x.ok().is_none() {
+        return x.clone();
+    }
+    match x.shape().axis(op.name(), axis) {
+        Ok(_) => record(RowWise::new(op), &[&floats(x).transpose(axis, -1)], &[]).transpose(axis, -1),
+        Err(error) => failed(error, x),
+    }
+}
+
+impl Tensor {
+    /// `e^x / Σ e^x` along `axis`: positive numbers that add up to 1. Shape: unchanged. A row of -∞ alone gives NaN.
+    ///
+    /// Errors: an axis out of range.
+    ///
+    /// ```
+    /// use tilework::{Device, Tensor};
+    /// let x = Tensor::from_vec(vec![1000.0, 1000.0, f32::NEG_INFINITY], [3], &Device::cpu());
+    /// assert_eq!(x.softmax(-1).to_vec::<f32>()?, [0.5, 0.5, 0.0]);
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn softmax(&self, axis: isize) -> Tensor {
+        along(self, Form::Share, axis)
+    }
+
+    /// `x - ln Σ e^x` along `axis`, the logarithm of [`Tensor::softmax`] where that would round to 0. Shape: unchanged.
+    ///
+    /// Errors: an axis out of range.
+    ///
+    /// ```
+    /// use tilework::{Device, Tensor};
+    /// let x = Tensor::from_vec(vec![0.0, 200.0], [2], &Device::cpu());
+    /// assert_eq!(x.log_softmax(-1).to_vec::<f32>()?, [-200.0, 0.0]);
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn log_softmax(&self, axis: isize) -> Tensor {
+        along(self, Form::Log, axis)
+    }
+
+    /// `ln Σ e^x` along `axes`, which go from the shape; -∞ where all elements are, and of no elements.
+    ///
+    /// Errors: an axis out of range.
+    ///
+    /// ```
+    /// use tilework::{Device, Tensor};
+    /// let x = Tensor::from_vec(vec![1000.0, 1000.0], [2], &Device::cpu());
+    /// assert_eq!(x.logsumexp(&[-1]).item::<f32>()?, 1000.0 + 2f32.ln());
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logsumexp(&self, axes: &[isize]) -> Tensor {
+        if self.ok().is_none() {
+            return self.clone();
+        }
+        match axes_last(&self.shape(), "logsumexp", axes) {
+            Ok(None) => floats(self), // ln e^x
+            Ok(Some((order, flat))) => {
+                record(RowWise::new(LogSumExp), &[&floats(self).permute(&order).reshape(flat)], &[])
+            }
+            Err(error) => failed(error, self),
+        }
+    }
+}
+
+/// The order of dimensions that puts `axes` last, and the shape with these joined into one; `None` without axes.
+fn axes_last(shape: &Shape, op: &'static str, axes: &[isize]) -> Result<Option<(Vec<isize>, Shape)>> {
+    let named: Vec<usize> = axes.iter().map(|&axis| shape.axis(op, axis)).collect::<Result<_>>()?;
+    let (last, mut order): (Vec<usize>, Vec<usize>) = (0..shape.rank()).partition(|axis| named.contains(axis));
+    let mut flat: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
+    flat.push(last.iter().map(|&axis| shape[axis]).product());
+    order.extend(&last);
+    let order = order.into_iter().map(|axis| axis as isize).collect();
+    Ok(if last.is_empty() { None } else { Some((order, Shape::of(&flat))) })
+}
