@@ -14,12 +14,15 @@ use crate::error::{Error, Result};
 
 /// Every file of `shaders/`, by its path in there. A test holds the table complete.
 const SHADERS: &[(&str, &str)] = &[
+    ("argmax.wgsl", include_str!("../../shaders/argmax.wgsl")),
     ("cat.wgsl", include_str!("../../shaders/cat.wgsl")),
     ("cross_entropy.wgsl", include_str!("../../shaders/cross_entropy.wgsl")),
     ("cross_entropy_grad.wgsl", include_str!("../../shaders/cross_entropy_grad.wgsl")),
     ("cross_entropy_total.wgsl", include_str!("../../shaders/cross_entropy_total.wgsl")),
     ("cross_entropy_weights.wgsl", include_str!("../../shaders/cross_entropy_weights.wgsl")),
+    ("cumsum.wgsl", include_str!("../../shaders/cumsum.wgsl")),
     ("fold_windows.wgsl", include_str!("../../shaders/fold_windows.wgsl")),
+    ("gather.wgsl", include_str!("../../shaders/gather.wgsl")),
     ("lib/index.wgsl", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/math.wgsl", include_str!("../../shaders/lib/math.wgsl")),
     ("lib/rng.wgsl", include_str!("../../shaders/lib/rng.wgsl")),
@@ -32,6 +35,11 @@ const SHADERS: &[(&str, &str)] = &[
     ("reduce_columns.wgsl", include_str!("../../shaders/reduce_columns.wgsl")),
     ("reduce_rows.wgsl", include_str!("../../shaders/reduce_rows.wgsl")),
     ("row_wise.wgsl", include_str!("../../shaders/row_wise.wgsl")),
+    ("scatter_parts.wgsl", include_str!("../../shaders/scatter_parts.wgsl")),
+    ("scatter_starts.wgsl", include_str!("../../shaders/scatter_starts.wgsl")),
+    ("scatter_sum.wgsl", include_str!("../../shaders/scatter_sum.wgsl")),
+    ("sort_block.wgsl", include_str!("../../shaders/sort_block.wgsl")),
+    ("sort_step.wgsl", include_str!("../../shaders/sort_step.wgsl")),
 ];
 
 /// How a shader uses a storage buffer.

@@ -5,6 +5,7 @@ use crate::device::launch::{Arg, Launch, Word};
 use crate::device::shader::{Access, assemble, bindings, coordinates};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::ops::along::add;
 use crate::ops::wgsl::{Words, groups_of, storage_type};
 use crate::ops::{Accepts, Op};
 use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Role};
@@ -59,13 +60,6 @@ impl FoldWindows {
         }
         let (along, within) = (x.strides()[self.axis], x.strides()[last]);
         Parts { spans, axis, windows: x.shape[self.axis], along, within }
-    }
-}
-
-fn add(dtype: DType, a: u32, b: u32) -> u32 {
-    match dtype {
-        DType::F32 => (f32::from_bits(a) + f32::from_bits(b)).to_bits(),
-        _ => a.wrapping_add(b), // two's complement: the same bits for i32
     }
 }
 

@@ -4,16 +4,22 @@
 //! doctor` and the documentation walk it.
 
 mod activation;
+mod along;
+mod argmax;
 mod binary;
 mod blocks;
 mod cat;
 mod cross_entropy;
 mod cross_entropy_grad;
+mod cumsum;
+mod diagonal;
 mod fold_windows;
+mod gather;
 mod losses;
 pub(crate) mod map;
 mod matmul;
 mod narrow;
+mod order;
 mod pad;
 mod random;
 mod reduce;
@@ -22,7 +28,9 @@ pub(crate) mod row;
 mod row_wise;
 mod row_wise_cpu;
 mod rows;
+mod scatter;
 mod softmax;
+mod sort;
 pub mod table;
 mod unary;
 mod wgsl;
@@ -30,6 +38,7 @@ mod wgsl;
 pub(crate) use binary::{cast, copy};
 pub use cross_entropy::{CrossEntropyOptions, Reduction};
 pub(crate) use fold_windows::fold_windows;
+pub use order::Order;
 pub(crate) use pad::spread;
 
 use crate::error::Result;

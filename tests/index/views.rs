@@ -1,54 +1,7 @@
-//! Operations that pick, place and order elements, on every device of this machine, against plain Rust.
+//! Gradients of views, and borders.
 
-use tilework::{Device, Tensor};
-
-fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
-
-/// `n` values that repeat late and hit exact binary fractions, so that sums of a few are exact.
-fn values(n: usize) -> Vec<f32> {
-    (0..n).map(|i| ((i * 37 + 11) % 101) as f32 / 8.0 - 6.0).collect()
-}
-
-/// Compares the gradient of `f` (linear in `x`, so that differences are exact but for rounding) with central differences, and
-/// the gradient of that gradient's use with `f` itself: the adjoint of the adjoint.
-fn check_linear(name: &str, shape: &[usize], f: impl Fn(&Tensor) -> Tensor) {
-    for device in devices() {
-        let n: usize = shape.iter().product();
-        let start = values(n);
-        let x = Tensor::from_slice(&start, shape, &device).tracked();
-        let y = f(&x);
-        let weights = Tensor::from_vec(values(y.numel() + 7)[7..].to_vec(), y.shape(), &device);
-        let loss = |x: &Tensor| (&f(x) * &weights).sum();
-        let dx = (&y * &weights).sum().grad(&[&x]).unwrap_or_else(|e| panic!("{name}: {e}")).remove(0);
-        assert_eq!(dx.shape(), *shape, "{name}");
-        let dx = dx.to_vec::<f32>().unwrap();
-        for i in 0..n {
-            let at = |step: f32| {
-                let mut moved = start.clone();
-                moved[i] += step;
-                loss(&Tensor::from_vec(moved, shape, &device)).item::<f32>().unwrap()
-            };
-            let slope = (at(1.0) - at(-1.0)) / 2.0;
-            // Values and weights are multiples of 1/8 below 7: sums of fewer than 2^10 products are exact in f32.
-            assert_eq!(dx[i], slope, "{name} on {device}, element {i}");
-        }
-        // ⟨f(u), w⟩ = ⟨u, fᵀ(w)⟩ for tracked w: the gradient by w of ⟨u, fᵀ(w)⟩ is f(u).
-        let w = weights.tracked();
-        let dx = (&f(&x) * &w).sum().grad(&[&x]).unwrap().remove(0);
-        let dw = (&dx * &x.detach()).sum().grad(&[&w]).unwrap_or_else(|e| panic!("{name}: {e}")).remove(0);
-        assert_eq!(dw.to_vec::<f32>().unwrap(), y.to_vec::<f32>().unwrap(), "{name} on {device}, twice");
-    }
-}
+use crate::{check_linear, devices, error, values};
+use tilework::Tensor;
 
 #[test]
 fn a_gradient_flows_back_through_views_to_where_the_elements_lay() {
@@ -118,15 +71,11 @@ fn pad_puts_a_border_around_a_tensor_and_around_its_views() {
         assert_eq!(bools.to_vec::<bool>().unwrap(), [true, false, true]);
         let one = Tensor::scalar(2.5f32, &device);
         assert_eq!(one.pad(&[], 0.0).to_vec::<f32>().unwrap(), [2.5]);
-        let error = tensor_error(&one.pad(&[(1, 1)], 0.0));
-        assert!(error.contains("pad: needs (before, after) for each axis: given 1 for shape []"), "{error}");
+        let text = error(&one.pad(&[(1, 1)], 0.0));
+        assert!(text.contains("pad: needs (before, after) for each axis: given 1 for shape []"), "{text}");
         let huge = Tensor::ones([2], &device).pad(&[(usize::MAX, 1)], 0.0);
         assert!(huge.check().is_err());
     }
     check_linear("pad", &[3, 4], |x| x.pad(&[(1, 0), (0, 2)], 0.0));
     check_linear("pad of an expanded tensor", &[3, 1], |x| x.expand([3, 4]).pad(&[(0, 1), (2, 0)], 0.0));
-}
-
-fn tensor_error(x: &Tensor) -> String {
-    x.check().unwrap_err().to_string()
 }
