@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["tensor", "ops"],
     &["data", "metrics", "io"],
     &["autograd"],
-    &["nn", "loss", "optim"],
+    &["nn", "loss", "optim", "train"],
     &["models"],
     &["cli", "server"],
 ];

@@ -1,0 +1,174 @@
+//! The training loop and the network estimator: determinism, resume, early stopping, faults, files.
+
+use tilework::data::{Dataset, Schema, Target, Task, digits};
+use tilework::models::{FittedMlp, Mlp, Scaling};
+use tilework::nn::{Linear, Module, Relu, Sequential};
+use tilework::optim::{Adam, Optimizer, Sgd};
+use tilework::train::{EarlyStopping, Event, Examples, Objective, Progress, Silent, Trainer};
+use tilework::{Device, Error, Rng, Tensor, metrics};
+
+fn devices() -> Vec<Device> {
+    let gpu = Device::gpu();
+    assert!(gpu.is_ok() || std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here");
+    std::iter::once(Device::cpu()).chain(gpu).collect()
+}
+
+/// Two classes that a line separates, from a seed.
+fn points(rows: usize) -> Dataset {
+    let mut rng = Rng::seed(5);
+    let features: Vec<f32> = rng.normals(rows * 4);
+    let labels = features.chunks(4).map(|x| u32::from(x[0] + 2.0 * x[1] - x[2] > 0.3)).collect();
+    let schema = Schema {
+        features: (0..4).map(|i| format!("x{i}")).collect(),
+        target: "side".into(),
+        task: Task::Classes(vec!["left".into(), "right".into()]),
+    };
+    Dataset::new(schema, features, Target::Labels(labels)).unwrap()
+}
+
+fn settings() -> Mlp {
+    Mlp { hidden: vec![8], epochs: 6, batch_size: 16, learning_rate: 0.01, seed: 3, ..Mlp::default() }
+}
+
+fn bytes(model: &FittedMlp) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    model.save(&path).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_file_and_another_seed_another() {
+    let data = points(100);
+    for device in devices() {
+        let [a, b] = [(); 2].map(|()| bytes(&settings().fit(&data, &device, &mut Silent).unwrap()));
+        assert!(a == b, "{device}: two runs of one seed differ");
+        let other = Mlp { seed: 4, ..settings() };
+        assert!(a != bytes(&other.fit(&data, &device, &mut Silent).unwrap()), "{device}");
+    }
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
+    let data = points(100);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half.safetensors");
+    for device in devices() {
+        let whole = settings().fit(&data, &device, &mut Silent).unwrap();
+        let half = Mlp { epochs: 2, ..settings() }.fit(&data, &device, &mut Silent).unwrap();
+        half.save(&path).unwrap();
+        let resumed = settings().resume(&path, &data, &device, &mut Silent).unwrap();
+        assert_eq!(resumed.steps(), whole.steps());
+        let losses = |m: &FittedMlp| m.history().epochs.iter().map(|e| e.loss).collect::<Vec<_>>();
+        assert_eq!(losses(&resumed), losses(&whole), "{device}");
+        assert!(bytes(&resumed) == bytes(&whole), "{device}: parameters differ after the resume");
+    }
+}
+
+#[test]
+fn a_saved_model_predicts_as_before_on_either_device() {
+    let data = points(100);
+    let model = settings().fit(&data, &Device::cpu(), &mut Silent).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    model.save(&path).unwrap();
+    let before = model.predict_proba(data.features()).unwrap();
+    for device in devices() {
+        let loaded = FittedMlp::load(&path, &device).unwrap();
+        let after = loaded.predict_proba(data.features()).unwrap();
+        for (a, b) in before.iter().zip(&after) {
+            assert!((a - b).abs() < 1e-5, "{device}: {a} became {b}");
+        }
+    }
+}
+
+#[test]
+fn digits_are_recognised() {
+    let data = digits().unwrap();
+    let Target::Labels(truth) = data.test.target() else { panic!("digits are classes") };
+    for device in devices() {
+        let settings = Mlp { seed: 1, scaling: Scaling::None, ..Mlp::default() };
+        let model = settings.fit(&data.train, &device, &mut Silent).unwrap();
+        let accuracy = metrics::accuracy(truth, &model.predict(data.test.features()).unwrap()).unwrap();
+        println!("{device}: accuracy {accuracy}");
+        assert!(accuracy >= 0.97, "{device}: {accuracy}");
+    }
+}
+
+#[test]
+fn a_loss_that_explodes_ends_with_the_place_and_the_parameters_of_before() {
+    for device in devices() {
+        let x = Tensor::uniform([64, 3], -1.0, 1.0, &mut Rng::seed(1), &device);
+        let data = Examples::new(x.clone(), x.sum_axes(&[1]).reshape([64, 1])).unwrap();
+        let net = Sequential::new().add(Linear::new(3, 4, &mut Rng::seed(0), &device)).add(Relu);
+        let net = net.add(Linear::new(4, 1, &mut Rng::seed(0), &device));
+        let before = net.state()["0.weight"].to_vec::<f32>().unwrap();
+        let mut optimizer = Optimizer::new(Sgd { lr: 1e30, ..Sgd::default() }, net.parameters());
+        let mut trainer = Trainer { epochs: 5, batch_size: 4, ..Trainer::default() };
+        let error = trainer.fit(&net, &mut optimizer, Objective::values(), &data, None, &mut Silent).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { .. }), "{device}: {error}");
+        let text = error.to_string();
+        assert!(text.contains("epoch 1") && text.contains("learning rate"), "{device}: {text}");
+        assert_eq!(net.state()["0.weight"].to_vec::<f32>().unwrap(), before, "{device}");
+    }
+}
+
+#[test]
+fn early_stopping_ends_the_run_with_the_best_parameters() {
+    let device = Device::cpu();
+    let rng = &mut Rng::seed(2);
+    // Noise cannot be learnt: the validation loss soon rises.
+    let noise = |rows: usize, rng: &mut Rng| {
+        let x = Tensor::normal([rows, 8], 0.0, 1.0, rng, &device);
+        Examples::new(x, Tensor::normal([rows, 1], 0.0, 1.0, rng, &device)).unwrap()
+    };
+    let (train, held_out) = (noise(32, rng), noise(32, rng));
+    let net = Sequential::new().add(Linear::new(8, 64, rng, &device)).add(Relu).add(Linear::new(64, 1, rng, &device));
+    let mut optimizer = Optimizer::new(Adam { lr: 0.01, ..Adam::default() }, net.parameters());
+    let early_stopping = Some(EarlyStopping { patience: 5, min_delta: 0.0 });
+    let mut trainer = Trainer { epochs: 500, batch_size: 8, early_stopping, ..Trainer::default() };
+    let run = trainer.fit(&net, &mut optimizer, Objective::values(), &train, Some(&held_out), &mut Silent).unwrap();
+    assert!(run.history.epochs.len() < 500);
+    assert!(run.history.stopped.as_ref().unwrap().contains("5 epochs"));
+    let best = run.history.epochs.iter().filter_map(|e| e.validation_loss).fold(f64::INFINITY, f64::min);
+    let (now, _) = trainer.evaluate(&net, Objective::values(), &held_out).unwrap();
+    assert!((now - best).abs() < 1e-9, "best {best}, now {now}");
+}
+
+/// Cancels after some steps, and counts events.
+struct Canceller {
+    after: usize,
+    steps: usize,
+    cancel: tilework::train::Cancel,
+}
+
+impl Progress for Canceller {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::Step { .. } = event {
+            self.steps += 1;
+            if self.steps == self.after {
+                self.cancel.cancel();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_run_ends_after_its_step() {
+    let settings = settings();
+    let mut progress = Canceller { after: 3, steps: 0, cancel: settings.cancel.0.clone() };
+    let error = settings.fit(&points(100), &Device::cpu(), &mut progress).unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    assert_eq!(progress.steps, 3);
+}
+
+#[test]
+fn wrong_settings_and_data_are_named() {
+    let fit = |settings: Mlp| settings.fit(&points(20), &Device::cpu(), &mut Silent).unwrap_err().to_string();
+    assert!(fit(Mlp { batch_size: 0, ..settings() }).contains("batch_size 0"));
+    assert!(fit(Mlp { learning_rate: f64::NAN, ..settings() }).contains("learning_rate"));
+    assert!(fit(Mlp { validation: 1.5, ..settings() }).contains("validation"));
+    let model = settings().fit(&points(20), &Device::cpu(), &mut Silent).unwrap();
+    let error = model.predict(&[1.0, 2.0, 3.0]).unwrap_err().to_string();
+    assert!(error.contains("4 features") && error.contains("3 values"), "{error}");
+}
