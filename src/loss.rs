@@ -5,6 +5,7 @@
 
 mod cross_entropy;
 
+pub use crate::ops::Reduction;
 pub use cross_entropy::CrossEntropy;
 
 use crate::dtype::DType;
@@ -21,29 +22,6 @@ pub trait Loss: Debug + Send + Sync {
 
     /// As it is spelled in files and tables: `cross_entropy`.
     fn name(&self) -> &'static str;
-}
-
-/// What becomes of the losses of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Reduction {
-    /// Their mean: shape `[]`.
-    #[default]
-    Mean,
-    /// Their sum: shape `[]`.
-    Sum,
-    /// They stay apart.
-    None,
-}
-
-impl Reduction {
-    #[track_caller]
-    fn apply(self, terms: &Tensor) -> Tensor {
-        match self {
-            Reduction::Mean => terms.mean(),
-            Reduction::Sum => terms.sum(),
-            Reduction::None => terms.clone(),
-        }
-    }
 }
 
 /// Mean squared error: `(x - t)²`. Prediction and target of one shape.
@@ -248,8 +226,16 @@ fn terms(
         let message = format!("shapes differ: prediction {x}, target {t}; reshape one to the other's shape");
         return failed(Error::shape(name, message), prediction);
     }
-    let terms = formula(&floats(prediction), &floats(target));
-    reduction.apply(&terms)
+    reduced(reduction, &formula(&floats(prediction), &floats(target)))
+}
+
+#[track_caller]
+fn reduced(reduction: Reduction, terms: &Tensor) -> Tensor {
+    match reduction {
+        Reduction::Mean => terms.mean(),
+        Reduction::Sum => terms.sum(),
+        Reduction::None => terms.clone(),
+    }
 }
 
 fn floats(x: &Tensor) -> Tensor {
