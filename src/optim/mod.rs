@@ -2,8 +2,10 @@
 
 mod flat;
 mod rules;
+mod schedule;
 
-pub use rules::{AdaGrad, Adam, AdamW, RmsProp, Sgd};
+pub use rules::{AdaGrad, Adam, AdamW, Momentum, RmsProp, Sgd};
+pub use schedule::{Constant, Cosine, Goal, OnPlateau, OneCycle, Per, Plateau, Schedule, StepDecay, Threshold, WarmUp};
 
 use crate::autograd::Gradients;
 use crate::error::{Error, Result};
