@@ -19,6 +19,7 @@ mod losses;
 pub(crate) mod map;
 mod matmul;
 mod narrow;
+mod norm;
 mod order;
 mod pad;
 mod random;
@@ -33,6 +34,7 @@ mod softmax;
 mod sort;
 pub mod table;
 mod unary;
+mod variance;
 mod wgsl;
 
 pub(crate) use binary::{cast, copy};
@@ -40,6 +42,7 @@ pub use cross_entropy::{CrossEntropyOptions, Reduction};
 pub(crate) use fold_windows::fold_windows;
 pub use order::Order;
 pub(crate) use pad::spread;
+pub use variance::Correction;
 
 use crate::error::Result;
 use crate::plan::kernel::{Kernel, Meta};

@@ -7,6 +7,7 @@ use crate::expr::{Code, Lane, Program, Scratch, Ty, gather};
 use crate::ops::wgsl::{Words, load};
 use crate::plan::kernel::Operand;
 use crate::shape::{Layout, Shape};
+use crate::tensor::Tensor;
 use std::sync::OnceLock;
 
 /// Threads of a workgroup of the shaders that include `lib/team.wgsl`.
@@ -119,6 +120,12 @@ impl Rows {
         gather(self.dtype, words, &self.collapsed.at(offset), start, space);
         bytemuck::cast_slice(space)
     }
+}
+
+/// Integers as floats: rows are computed in floats.
+#[track_caller]
+pub(crate) fn floats(x: &Tensor) -> Tensor {
+    if x.dtype().is_float() { x.clone() } else { x.to_dtype(DType::F32) }
 }
 
 /// All elements of a small operand, gathered.

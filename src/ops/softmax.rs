@@ -1,10 +1,10 @@
 //! `softmax`, `log_softmax` and `logsumexp`, computed from the largest element down so that nothing overflows.
 
 use crate::device::cpu::reduce::Fold;
-use crate::dtype::DType;
 use crate::error::Result;
 use crate::ops::row::failed;
 use crate::ops::row_wise::{Formulas, RowFormula, RowResult, RowWise, Walk, formula};
+use crate::ops::rows::floats;
 use crate::plan::kernel::Meta;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -165,11 +165,6 @@ impl RowFormula for LogSumExp {
         let share = (call.input(0)? - call.output()?.unsqueeze(-1)).exp();
         Ok(smallvec![Some(share * dy.unsqueeze(-1))])
     }
-}
-
-/// Rows are computed in floats.
-fn floats(x: &Tensor) -> Tensor {
-    if x.dtype().is_float() { x.clone() } else { x.to_dtype(DType::F32) }
 }
 
 /// `form` along `axis`.

@@ -112,7 +112,8 @@ impl Meaning<'_> {
                     (grad * mix).sum()
                 });
                 let sum = mixed.reduce(|a, b| a + b).unwrap();
-                sum.grad(&x.iter().collect::<Vec<_>>()).unwrap()
+                // no gradient where a leaf has no part in it: a bias
+                x.iter().map(|x| sum.grad(&[x]).map_or(x.zeros_like(), |mut grads| grads.remove(0))).collect::<Vec<_>>()
             };
             let pairs = second(&x, &grads).into_iter().zip(second(&x2, &grads2));
             for (k, (grad, grad2)) in pairs.enumerate() {

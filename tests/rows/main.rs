@@ -3,4 +3,6 @@
 
 mod common;
 mod cross_entropy;
+mod norm;
 mod softmax;
+mod variance;
