@@ -85,7 +85,7 @@ impl Bound {
         // Half a unit of the last place that is stored, and the spacing near 0.
         let (relative, least) = match dtype {
             DType::F16 => (2f64.powi(-11), 2f64.powi(-25)),
-            DType::BF16 => (2f64.powi(-9), 0.0),
+            DType::BF16 => (2f64.powi(-8), 0.0),
             _ => return allowed,
         };
         allowed.zip_mut_with(reference, |a, r| *a += relative * (r.abs() + *a) + least);

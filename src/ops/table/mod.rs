@@ -24,7 +24,11 @@
 
 mod bound;
 mod cat;
+mod cross_entropy;
 mod data;
+mod norm;
+mod softmax;
+mod variance;
 
 pub use bound::Bound;
 pub use data::{Data, Variant};
@@ -88,7 +92,7 @@ pub struct Bad {
 /// assert!(names.contains(&"cat"));
 /// ```
 pub fn ops() -> Vec<OpInfo> {
-    [cat::ROWS].concat()
+    [cat::ROWS, cross_entropy::ROWS, norm::ROWS, softmax::ROWS, variance::ROWS].concat()
 }
 
 impl OpInfo {
