@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::expr::E;
 use crate::ops::row::failed;
 use crate::ops::row_wise::{Formulas, RowFormula, RowResult, RowWise, Walk, formula};
-use crate::ops::rows::floats;
+use crate::ops::rows::{LONG_ROW, floats};
 use crate::plan::kernel::Meta;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -232,13 +232,24 @@ impl Kind {
         }
     }
 
-    /// The scale of each row, `[…, 1]`, in tensor operations.
-    fn scale(self, x: &Tensor, eps: f32) -> Tensor {
-        let centred = match self {
+    fn centred(self, x: &Tensor) -> Tensor {
+        match self {
             Kind::Layer => x - x.mean_axes(&[-1]).unsqueeze(-1),
             Kind::Rms => x.clone(),
-        };
-        (centred.square().mean_axes(&[-1]).unsqueeze(-1) + eps).rsqrt()
+        }
+    }
+
+    /// The scale of each row, `[…, 1]`, in tensor operations.
+    fn scale(self, x: &Tensor, eps: f32) -> Tensor {
+        (self.centred(x).square().mean_axes(&[-1]).unsqueeze(-1) + eps).rsqrt()
+    }
+
+    /// The whole in tensor operations; `others` are the weight, if `weighted`, and the bias, if any.
+    fn composed(self, x: &Tensor, others: &[Tensor], weighted: bool, eps: f32) -> Tensor {
+        let (weight, bias) = others.split_at(usize::from(weighted));
+        let hat = self.centred(x) * self.scale(x, eps);
+        let scaled = weight.iter().fold(hat, |hat, weight| hat * weight);
+        bias.iter().fold(scaled, |scaled, bias| scaled + bias)
     }
 }
 
@@ -256,6 +267,9 @@ fn normalise(x: &Tensor, kind: Kind, weight: Option<&Tensor>, bias: Option<&Tens
             let others: SmallVec<[Tensor; 2]> =
                 [weight, bias].into_iter().flatten().map(|other| floats(other).reshape(width)).collect();
             let rows = x.reshape(flat);
+            if width > LONG_ROW {
+                return kind.composed(&rows, &others, op.weighted, eps).reshape(x.shape());
+            }
             let inputs: SmallVec<[&Tensor; 3]> = std::iter::once(&rows).chain(&others).collect();
             record(RowWise::new(op), &inputs, &[eps.to_bits()]).reshape(x.shape())
         }

@@ -14,8 +14,11 @@ use std::sync::OnceLock;
 const WORKGROUP: usize = 256;
 /// Elements of a row that one thread takes: few, so that a short row is one load deep; not one, so that joining is little work.
 const PER_THREAD: usize = 8;
-/// Rows that lie side by side (a transposed view) go to a thread each up to this width: neighbours then read neighbours.
+/// Rows that lie side by side (a transposed view) go to a thread each up to this width, if there are enough for a workgroup:
+/// neighbours then read neighbours.
 const SIDE_BY_SIDE: usize = 4096;
+/// Rows longer than this are no work for one workgroup: they are composed of reductions, which cut them into parts.
+pub(crate) const LONG_ROW: usize = 1 << 20;
 /// Elements that the CPU takes at a time: whole rows that stay in the second cache with what is made of them.
 const BLOCK: usize = 4096;
 /// Elements that a thread of the CPU takes.
@@ -53,7 +56,7 @@ impl Rows {
     /// Threads that take one row on a GPU: a power of two.
     pub fn team(&self) -> usize {
         let apart = self.starts().strides().last().map_or(isize::MAX, |stride| stride.abs());
-        if apart < self.step().abs() && self.width <= SIDE_BY_SIDE {
+        if apart < self.step().abs() && self.width <= SIDE_BY_SIDE && self.rows >= WORKGROUP {
             return 1;
         }
         self.width.div_ceil(PER_THREAD).next_power_of_two().min(WORKGROUP)

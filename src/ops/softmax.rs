@@ -4,7 +4,7 @@ use crate::device::cpu::reduce::Fold;
 use crate::error::Result;
 use crate::ops::row::failed;
 use crate::ops::row_wise::{Formulas, RowFormula, RowResult, RowWise, Walk, formula};
-use crate::ops::rows::floats;
+use crate::ops::rows::{LONG_ROW, floats};
 use crate::plan::kernel::Meta;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -175,9 +175,24 @@ fn along(x: &Tensor, form: Form, axis: isize) -> Tensor {
         return x.clone();
     }
     match x.shape().axis(op.name(), axis) {
+        Ok(at) if x.shape()[at] > LONG_ROW => {
+            let log = x - x.logsumexp(&[axis]).unsqueeze(at as isize);
+            if form == Form::Log { log } else { log.exp() }
+        }
         Ok(_) => record(RowWise::new(op), &[&floats(x).transpose(axis, -1)], &[]).transpose(axis, -1),
         Err(error) => failed(error, x),
     }
+}
+
+/// `ln Σ e^x` along the last axis.
+#[track_caller]
+fn total(x: &Tensor) -> Tensor {
+    if x.shape().last().is_none_or(|&width| width <= LONG_ROW) {
+        return record(RowWise::new(LogSumExp), &[x], &[]);
+    }
+    let top = x.max_axes(&[-1]).detach();
+    let top = Tensor::select_where(&top.is_finite(), &top, &top.zeros_like());
+    (x - top.unsqueeze(-1)).exp().sum_axes(&[-1]).ln() + top
 }
 
 impl Tensor {
@@ -228,9 +243,7 @@ impl Tensor {
         }
         match axes_last(&self.shape(), "logsumexp", axes) {
             Ok(None) => floats(self), // ln e^x
-            Ok(Some((order, flat))) => {
-                record(RowWise::new(LogSumExp), &[&floats(self).permute(&order).reshape(flat)], &[])
-            }
+            Ok(Some((order, flat))) => total(&floats(self).permute(&order).reshape(flat)),
             Err(error) => failed(error, self),
         }
     }

@@ -85,6 +85,32 @@ fn rows_of_every_length_add_up_to_one() {
 }
 
 #[test]
+fn rows_too_long_for_one_workgroup_are_cut_into_parts() {
+    let _turn = alone();
+    let width = (1 << 20) + 77;
+    let values = scaled(noise(width, 9), 6.0);
+    let exact: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
+    for device in devices() {
+        let x = Tensor::from_slice(&values, [1, width], &device).tracked();
+        close(&x.logsumexp(&[0, 1]), &logsumexp(width, &exact), TOLERANCE, "logsumexp");
+        close(&x.log_softmax(-1), &log_softmax(width, &exact), TOLERANCE, "log_softmax");
+        let y = x.softmax(-1);
+        close(&y, &softmax(width, &exact), TOLERANCE, "softmax");
+        // d Σ y² = 2y(y - Σ y²): numbers of 1e-6, compared at that size
+        let squares: f64 = softmax(width, &exact).iter().map(|y| y * y).sum();
+        let want: Vec<f64> = softmax(width, &exact).iter().map(|y| 1e6 * 2.0 * y * (y - squares)).collect();
+        let grad = (y.square().sum() * 1e6).backward().unwrap().get(&x).unwrap();
+        close(&grad, &want, TOLERANCE, "gradient");
+        let n = width as f64;
+        let mean = exact.iter().sum::<f64>() / n;
+        let scale = (exact.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let (w, b) = (Tensor::full([width], 2.0f32, &device), Tensor::ones([width], &device));
+        let want: Vec<f64> = exact.iter().map(|v| 2.0 * (v - mean) / scale + 1.0).collect();
+        close(&x.layer_norm(&w, &b, 0.0), &want, 2.0 * TOLERANCE, "layer_norm");
+    }
+}
+
+#[test]
 fn extreme_rows_stay_in_range() {
     let _turn = alone();
     let below = f32::NEG_INFINITY;
