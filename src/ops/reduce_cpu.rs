@@ -3,7 +3,7 @@
 use crate::device::cpu::Cpu;
 use crate::device::cpu::columns::fold_row;
 use crate::device::cpu::parallel::for_chunks;
-use crate::device::cpu::reduce::{Fold, fold};
+use crate::device::cpu::reduce::{Fold, fold, fold_rows};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::expr::{Program, Ty};
@@ -91,6 +91,14 @@ impl Joiner {
         words.iter().fold(self.identity(), |all, &x| self.two(all, x))
     }
 
+    /// Each row of `width` words as one.
+    fn each(self, words: &[u32], width: usize, out: &mut [u32]) {
+        if self.ty == Ty::F32 {
+            return fold_rows(1, self.fold(), bytemuck::cast_slice(words), width, bytemuck::cast_slice_mut(out));
+        }
+        out.iter_mut().zip(words.chunks(width)).for_each(|(y, row)| *y = self.block(row));
+    }
+
     /// Neighbours pairwise, until one is left.
     fn pairwise(self, parts: &[u32]) -> u32 {
         match parts {
@@ -174,6 +182,9 @@ impl Reducing<'_> {
             let work = (rows.min(self.outputs) * self.elements) as u64;
             for_chunks(cpu.threads(), out, rows, work, |index, out| {
                 let mut work = Work::default();
+                if self.elements <= BLOCK {
+                    return self.short_rows(index * rows, out, &mut work);
+                }
                 for (j, y) in out.iter_mut().enumerate() {
                     *y = self.span((index * rows + j) * self.elements, self.elements, &mut work);
                 }
@@ -181,14 +192,21 @@ impl Reducing<'_> {
         }
     }
 
-    /// Elements `start..start + len` of the arranged input, joined.
+    /// Rows from `first` on, each of at most a block: computed several at a time, or each would pay for the start of a run.
+    fn short_rows(&self, first: usize, out: &mut [u32], work: &mut Work) {
+        let rows = 4 * BLOCK / self.elements;
+        let mut values = vec![0u32; rows.min(out.len()) * self.elements];
+        for (k, out) in out.chunks_mut(rows).enumerate() {
+            let values = &mut values[..out.len() * self.elements];
+            let start = (first + k * rows) * self.elements;
+            self.blocks.run(&[], self.inputs, self.params, start, &mut [&mut *values], work);
+            self.joiner.each(values, self.elements, out);
+        }
+    }
+
+    /// Elements `start..start + len` of the arranged input, joined: more than a block.
     fn span(&self, start: usize, len: usize, work: &mut Work) -> u32 {
         let mut block = [0u32; BLOCK];
-        if len <= BLOCK {
-            let block = &mut block[..len];
-            self.blocks.run(&[], self.inputs, self.params, start, &mut [block], work);
-            return self.joiner.block(block);
-        }
         let mut parts = Vec::with_capacity(len.div_ceil(BLOCK));
         for at in (0..len).step_by(BLOCK) {
             let block = &mut block[..BLOCK.min(len - at)];
