@@ -7,7 +7,7 @@ use crate::expr::{Code, Lane, Program, Scratch};
 use crate::ops::row_wise::Fused;
 use crate::ops::rows::Rows;
 use crate::plan::kernel::{Args, CpuKernel};
-use crate::shape::{Layout, Shape};
+use crate::shape::Layout;
 
 /// A walk, compiled.
 struct Step {
@@ -44,6 +44,8 @@ struct Space {
     joined: Vec<Vec<u32>>,
     /// The numbers of each row.
     numbers: Vec<Vec<u32>>,
+    /// The same, once for each element of the row.
+    spread: Vec<Vec<u32>>,
 }
 
 /// The CPU kernel of an operation on rows.
@@ -100,12 +102,11 @@ impl RowKernel {
         outs: &mut [&mut [u32]],
         space: &mut Space,
     ) {
-        let Space { scratch, made, joined, numbers } = space;
+        let Space { scratch, made, joined, numbers, spread } = space;
         let width = self.rows.width;
         let len = count * width;
         let elements: Vec<Lane<'_>> =
             views.iter().map(|(dtype, layout, words)| Lane::of(*dtype, words, layout, first * width, len)).collect();
-        let stretched = Layout::new(Shape::of(&[count, width]), &[1, 0], 0);
         let mut known = 0;
         for step in &self.steps {
             grow(made, step.made, len);
@@ -119,7 +120,7 @@ impl RowKernel {
                 }
                 _ => {
                     let mut lanes = elements[..self.own].to_vec();
-                    lanes.extend(before.iter().map(|words| of_rows(words, &stretched)));
+                    lanes.extend(of_rows(before, spread));
                     let mut values: Vec<&mut [u32]> = made[..step.made].iter_mut().map(|v| &mut v[..]).collect();
                     step.each.run(&lanes, params, &mut values, scratch);
                     for (values, joined) in made.iter().zip(joined.iter_mut()).take(step.made) {
@@ -133,6 +134,11 @@ impl RowKernel {
             let mut new: Vec<&mut [u32]> = new[..step.numbers].iter_mut().map(|v| &mut v[..]).collect();
             step.then.run(&lanes, params, &mut new, scratch);
             known += step.numbers;
+            if count > 1 {
+                grow(spread, known, len);
+                let new = numbers.iter().zip(spread.iter_mut()).take(known).skip(known - step.numbers);
+                new.for_each(|(numbers, spread)| repeat(numbers, width, spread));
+            }
         }
         let Some(finish) = &self.finish else {
             if let (Some(out), Some(last)) = (outs.first_mut(), numbers.get(known.wrapping_sub(1))) {
@@ -141,7 +147,7 @@ impl RowKernel {
             return;
         };
         let mut lanes = elements[..self.own].to_vec();
-        lanes.extend(numbers[..known].iter().map(|words| of_rows(words, &stretched)));
+        lanes.extend(of_rows(&numbers[..known], spread));
         if let Some(step) = self.steps.last().filter(|_| finish.keeps) {
             lanes.extend(made[..step.made].iter().map(|words| Lane::Slice(words)));
         }
@@ -150,11 +156,27 @@ impl RowKernel {
     }
 }
 
-/// A number a row, for each element of the row.
-fn of_rows<'a>(words: &'a [u32], stretched: &'a Layout) -> Lane<'a> {
-    match words {
-        [one] => Lane::Splat(*one),
-        _ => Lane::View { words, dtype: DType::F32, layout: stretched, start: 0 },
+/// The numbers of rows, for each element of the rows.
+fn of_rows<'a>(numbers: &'a [Vec<u32>], spread: &'a [Vec<u32>]) -> impl Iterator<Item = Lane<'a>> {
+    numbers.iter().enumerate().filter_map(|(k, words)| match words[..] {
+        [one] => Some(Lane::Splat(one)),
+        _ => spread.get(k).map(|words| Lane::Slice(words)),
+    })
+}
+
+/// Each value `width` times.
+fn repeat(values: &[u32], width: usize, out: &mut [u32]) {
+    const RUN: usize = 16;
+    if width > RUN {
+        return out.chunks_exact_mut(width).zip(values).for_each(|(out, &value)| out.fill(value));
+    }
+    for (row, &value) in values.iter().enumerate() {
+        let rest = out.get_mut(row * width..).unwrap_or_default();
+        // whole vectors, of which the next rows take back what is theirs
+        match rest.first_chunk_mut::<RUN>() {
+            Some(run) => *run = [value; RUN],
+            None => rest.fill(value),
+        }
     }
 }
 

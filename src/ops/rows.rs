@@ -20,9 +20,9 @@ const SIDE_BY_SIDE: usize = 4096;
 /// Rows longer than this are no work for one workgroup: they are composed of reductions, which cut them into parts.
 pub(crate) const LONG_ROW: usize = 1 << 20;
 /// Elements that the CPU takes at a time: whole rows that stay in the second cache with what is made of them.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 8192;
 /// Elements that a thread of the CPU takes.
-const PART: usize = 16 * BLOCK;
+const PART: usize = 8 * BLOCK;
 
 /// A view seen as rows along its last axis: `[rows, width]`.
 #[derive(Debug, Clone, Copy)]
