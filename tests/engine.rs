@@ -85,3 +85,25 @@ fn slices_of_one_size_from_many_places_share_a_plan() {
         assert_eq!(device.stats().plans_built, before, "{device}");
     }
 }
+
+#[test]
+fn a_memory_budget_is_an_error_with_its_numbers_and_the_device_works_on() {
+    let _turn = alone();
+    for device in devices() {
+        device.clear_plans().unwrap();
+        device.trim();
+        device.set_memory_budget(device.stats().bytes_in_use + (1 << 20));
+        let large = Tensor::ones([1 << 20], &device).exp();
+        let error = large.to_vec::<f32>().unwrap_err();
+        assert_eq!(error.code(), "out-of-memory", "{device}: {error}");
+        assert!(error.to_string().contains("bytes asked for, "), "{device}: {error}");
+        device.set_memory_budget(u64::MAX);
+        device.synchronize().unwrap();
+        assert_eq!(
+            large.to_vec::<f32>().unwrap_err().code(),
+            "out-of-memory",
+            "{device}: a failed result stays failed"
+        );
+        assert_eq!(Tensor::ones([1 << 20], &device).sum().item::<f32>().unwrap(), 1048576.0, "{device}");
+    }
+}

@@ -25,6 +25,7 @@ pub struct Caps {
     pub shader_f16: bool,
     /// The GPU can time its own work.
     pub timestamps: bool,
+    #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "for uniform bindings of GPUs"))]
     pub(crate) param_alignment: u64,
 }
 

@@ -138,6 +138,40 @@ impl Device {
         stats
     }
 
+    /// Bytes that this device's tensors, plans and kept blocks may take together; an allocation beyond it is
+    /// [`Error::OutOfMemory`]. At first 80 % of the machine's memory on the CPU, and what the driver gives on a GPU.
+    ///
+    /// ```no_run
+    /// # use tilework::Device;
+    /// Device::gpu()?.set_memory_budget(512 << 20); // leave the rest to the program around us
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    pub fn set_memory_budget(&self, bytes: u64) {
+        match &self.inner.backend {
+            Backend::Cpu(cpu) => cpu.set_budget(bytes),
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(gpu) => gpu.set_budget(bytes),
+        }
+    }
+
+    /// Gives memory that is kept for reuse back to the system. [`Device::clear_plans`] first frees what plans keep.
+    pub fn trim(&self) {
+        match &self.inner.backend {
+            Backend::Cpu(cpu) => cpu.trim(),
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(gpu) => gpu.trim(),
+        }
+    }
+
+    /// Waits for everything that was started.
+    pub(crate) fn wait(&self) -> Result<()> {
+        match &self.inner.backend {
+            Backend::Cpu(_) => Ok(()), // started work is done work
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(gpu) => gpu.wait(),
+        }
+    }
+
     pub(crate) fn backend(&self) -> &Backend {
         &self.inner.backend
     }

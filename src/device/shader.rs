@@ -202,13 +202,6 @@ pub fn place(name: &str, prefix: &str, offset: Option<usize>, strides: &[usize])
     format!("    let {name} = {};\n", terms.join(" + "))
 }
 
-/// WGSL that declares `name`, the place in its buffer of the element with the given linear index: [`coordinates`] (named
-/// `{name}_0…`) and then [`place`]. For shaders with one strided operand.
-pub fn strided_index(name: &str, linear: &str, offset: Option<usize>, dims: &[usize], strides: &[usize]) -> String {
-    let prefix = format!("{name}_");
-    coordinates(&prefix, linear, dims) + &place(name, &prefix, offset, strides)
-}
-
 fn line(out: &mut String, text: std::fmt::Arguments) {
     let _ = writeln!(out, "{text}"); // writing to a String does not fail
 }
@@ -285,7 +278,7 @@ mod tests {
             let dims: Vec<usize> = (0..rank).collect();
             let strides: Vec<usize> = (rank..2 * rank).collect();
             let declared = bindings(&[("in0", "f32", Access::Read), ("out0", "f32", Access::Write)], 2 * rank + 1);
-            let body = strided_index("at", "i", Some(2 * rank), &dims, &strides);
+            let body = coordinates("at_", "i", &dims) + &place("at", "at_", Some(2 * rank), &strides);
             validate(&format!(
                 "{declared}@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{\n    \
                  let i = id.x;\n{body}    out0[i] = in0[at];\n}}\n"
@@ -302,6 +295,6 @@ mod tests {
             "    let i2 = i % p[0].z;\n    let i2_rest = i / p[0].z;\n    let i1 = i2_rest % p[0].y;\n    let i0 = i2_rest / p[0].y;\n"
         );
         assert_eq!(place("in0_at", "i", Some(4), &[5, 6]), "    let in0_at = p[1].x + i0 * p[1].y + i1 * p[1].z;\n");
-        assert_eq!(strided_index("at", "i", None, &[], &[]), "    let at = 0u;\n");
+        assert_eq!(place("at", "at_", None, &[]), "    let at = 0u;\n");
     }
 }

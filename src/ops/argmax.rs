@@ -1,5 +1,6 @@
 //! `argmax`, `argmin`: where the extreme element is. NaN wins, ties go to the smaller place. Source: `torch.argmax`.
 
+use crate::device::cpu::extreme;
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::launch::{Arg, Launch, Word};
 use crate::device::shader::{Access, assemble, bindings};
@@ -82,6 +83,18 @@ impl Kernel for Extreme {
         let Along { len, inner, .. } = Along::of(&x.layout.shape, self.axis);
         let (order, dtype) = (self.order, x.dtype);
         let lanes = (PART / len.max(1)).max(1);
+        if dtype == DType::F32 && inner == 1 && len > 0 {
+            let kind = match order {
+                Order::Ascending => extreme::Extreme::Max,
+                Order::Descending => extreme::Extreme::Min,
+            };
+            return Ok(Box::new(move |call| {
+                let (words, offset) = call.inputs[0];
+                let x = bytemuck::cast_slice(&words[offset..]);
+                extreme::place_rows(call.cpu.threads(), kind, x, len, call.outputs[0]);
+                Ok(())
+            }));
+        }
         Ok(Box::new(move |call| {
             let (words, offset) = call.inputs[0];
             for_chunks(call.cpu.threads(), call.outputs[0], lanes, (4 * lanes * len) as u64, |chunk, out| {

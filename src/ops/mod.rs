@@ -1,7 +1,7 @@
 //! Operations, each defined once: shape rule, CPU kernel, GPU launch, gradient, samples and f64 reference stand together.
 //!
-//! Element-wise maths are rows of [`map`]; structural operations have a file each. `OPS` lists them all: tests, `tilework
-//! doctor` and the documentation walk it.
+//! Element-wise maths are rows of formulas; structural operations have a file each. [`table::ops`] lists them all: tests and
+//! `tilework doctor` walk it.
 
 mod activation;
 mod along;

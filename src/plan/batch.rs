@@ -106,6 +106,24 @@ impl Device {
         Ok(())
     }
 
+    /// Runs all recorded work and waits until it is done: for timing, and before a host takes the device over.
+    ///
+    /// ```
+    /// use tilework::{Device, Tensor};
+    /// let device = Device::cpu();
+    /// let y = Tensor::ones([256, 256], &device).matmul(&Tensor::ones([256, 256], &device));
+    /// device.synchronize()?; // y is computed
+    /// # drop(y);
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn synchronize(&self) -> Result<()> {
+        self.flush()?;
+        self.wait()
+    }
+
     /// Forgets all cached plans, with the buffers and bind groups that they keep.
     ///
     /// # Errors

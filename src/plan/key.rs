@@ -1,7 +1,6 @@
 //! What makes two batches the same plan: kernels, wiring, shapes and strides, and which results are wanted. Offsets into
 //! earlier results and run-time scalars are not part of it, so that the next training step finds its plan.
 
-use crate::dtype::DType;
 use crate::plan::batch::Call;
 use crate::plan::kernel::{Kernel, Meta, Operand};
 use crate::plan::slot::Slot;
@@ -74,11 +73,6 @@ impl<'a> Structure<'a> {
             (key.meta, key.live, key.scalars).hash(&mut hasher);
         }
         Structure { calls: keys, externals, hash: hasher.finish() }
-    }
-
-    /// Element types and lengths in words of the outside values: the part of a plan that sizes its bindings.
-    pub fn external_types(&self) -> impl Iterator<Item = DType> {
-        self.externals.iter().map(|(slot, _)| slot.dtype)
     }
 }
 

@@ -53,6 +53,7 @@ impl Placement {
     }
 
     /// A temporary of its own, for a kernel's scratch.
+    #[cfg(feature = "gpu")]
     pub fn scratch(&mut self, words: usize) -> usize {
         self.temps.push(words);
         self.buffers() - 1

@@ -30,11 +30,6 @@ impl Slot {
         slot
     }
 
-    /// The data, or the error of the batch that should have written it; `None` while pending.
-    pub fn state(&self) -> Option<&Result<Buffer>> {
-        self.state.get()
-    }
-
     /// The data of a slot whose batch has run.
     ///
     /// # Errors

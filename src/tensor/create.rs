@@ -3,7 +3,6 @@
 use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::error::{Error, Result};
-use crate::plan::kernel::Meta;
 use crate::plan::slot::Slot;
 use crate::shape::{IntoShape, Layout, Shape};
 use crate::tensor::node::Node;
@@ -167,8 +166,7 @@ impl Tensor {
             );
             return Tensor::failed(error.located(Location::caller()), &value.device);
         }
-        let meta = Meta { shape: value.layout.shape, dtype: value.dtype() };
-        Tensor::new(Value { node: Some(Node::leaf(meta, value.device.clone())), ..value.clone() })
+        Tensor::new(Value { node: Some(Node::leaf()), ..value.clone() })
     }
 
     /// The same values without history: no gradient flows through.

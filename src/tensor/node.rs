@@ -1,6 +1,5 @@
 //! What autograd remembers of an operation: its rule, where its inputs came from, and the values that the rule reads.
 
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::plan::kernel::Meta;
 use crate::tensor::{Tensor, Value};
@@ -120,26 +119,24 @@ pub(crate) struct Recorded {
 pub(crate) struct Node {
     /// Grows with time: an operation's number is larger than its inputs'.
     pub id: u64,
-    pub meta: Meta,
-    pub device: Device,
     /// `None` for a leaf, and once `backward` has released it.
     recorded: Mutex<Option<Box<Recorded>>>,
     pub is_leaf: bool,
 }
 
 impl Node {
-    pub fn leaf(meta: Meta, device: Device) -> Arc<Node> {
-        Node::with(meta, device, None, true)
+    pub fn leaf() -> Arc<Node> {
+        Node::with(None, true)
     }
 
-    pub fn operation(meta: Meta, device: Device, recorded: Recorded) -> Arc<Node> {
-        Node::with(meta, device, Some(Box::new(recorded)), false)
+    pub fn operation(recorded: Recorded) -> Arc<Node> {
+        Node::with(Some(Box::new(recorded)), false)
     }
 
-    fn with(meta: Meta, device: Device, recorded: Option<Box<Recorded>>, is_leaf: bool) -> Arc<Node> {
+    fn with(recorded: Option<Box<Recorded>>, is_leaf: bool) -> Arc<Node> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node { id, meta, device, recorded: Mutex::new(recorded), is_leaf })
+        Arc::new(Node { id, recorded: Mutex::new(recorded), is_leaf })
     }
 
     /// Takes the record out, so that what it saved can be freed as soon as it was used.
@@ -150,16 +147,6 @@ impl Node {
     /// A copy of the record, which stays.
     pub fn keep(&self) -> Option<Box<Recorded>> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The nodes that gradients of this one flow on to.
-    pub fn parents(&self, mut visit: impl FnMut(&Arc<Node>)) {
-        let recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        for input in recorded.iter().flat_map(|recorded| &recorded.inputs) {
-            if let Some(node) = &input.node {
-                visit(node);
-            }
-        }
     }
 }
 

@@ -61,7 +61,7 @@ fn try_record<O: Op>(device: &Device, op: Arc<O>, inputs: &[&Tensor], scalars: &
         }
     }
     let meta = op.infer(&metas)?;
-    let node = graph_node(device, &op, inputs, &metas, meta, scalars);
+    let node = graph_node(&op, inputs, &metas, meta.dtype, scalars);
     let value = compute(device, op, inputs, meta, scalars)?;
     Ok(attach(value, node))
 }
@@ -93,14 +93,13 @@ fn compute<O: Op>(device: &Device, op: Arc<O>, inputs: &[&Tensor], meta: Meta, s
 
 /// The node of a call whose result a gradient can flow through, and whether it reads the output.
 fn graph_node<R: Rule>(
-    device: &Device,
     rule: &Arc<R>,
     inputs: &[&Tensor],
     metas: &[Meta],
-    meta: Meta,
+    dtype: DType,
     scalars: &[u32],
-) -> Option<(Meta, Device, Recorded, bool)> {
-    let tracked = meta.dtype.is_float() && is_grad_enabled() && inputs.iter().any(|x| x.is_tracked());
+) -> Option<(Recorded, bool)> {
+    let tracked = dtype.is_float() && is_grad_enabled() && inputs.iter().any(|x| x.is_tracked());
     tracked.then(|| {
         let wants = inputs.iter().enumerate().filter(|(_, x)| x.is_tracked()).map(|(i, _)| 1u32 << i.min(31));
         let saves = rule.saves(wants.fold(0, |all, bit| all | bit));
@@ -111,23 +110,22 @@ fn graph_node<R: Rule>(
         };
         let inputs = inputs.iter().zip(metas).enumerate().map(edge).collect();
         let recorded = Recorded { rule: rule.clone(), inputs, output: None, scalars: scalars.into() };
-        (meta, device.clone(), recorded, saves.output)
+        (recorded, saves.output)
     })
 }
 
-fn attach(value: Value, node: Option<(Meta, Device, Recorded, bool)>) -> Tensor {
-    let Some((meta, device, mut recorded, saves_output)) = node else { return Tensor::new(value) };
+fn attach(value: Value, node: Option<(Recorded, bool)>) -> Tensor {
+    let Some((mut recorded, saves_output)) = node else { return Tensor::new(value) };
     if saves_output {
         recorded.output = Some(value.clone()); // without its node: a node does not own itself
     }
-    Tensor::new(Value { node: Some(Node::operation(meta, device, recorded)), ..value })
+    Tensor::new(Value { node: Some(Node::operation(recorded)), ..value })
 }
 
 /// Another view of the same storage, recorded for autograd only: nothing runs.
 pub(crate) fn record_view(rule: impl Rule, x: &Tensor, layout: Layout) -> Tensor {
     let Some(value) = x.ok() else { return x.clone() };
-    let meta = Meta { shape: layout.shape, dtype: value.dtype() };
-    let node = graph_node(&value.device, &Arc::new(rule), &[x], &[value.meta()], meta, &[]);
+    let node = graph_node(&Arc::new(rule), &[x], &[value.meta()], value.dtype(), &[]);
     attach(Value { layout, node: None, ..value.clone() }, node)
 }
 
@@ -136,7 +134,7 @@ pub(crate) fn record_rule(rule: impl Rule, inputs: &[&Tensor], y: Tensor) -> Ten
     let Some(value) = y.ok() else { return y };
     let metas: Option<SmallVec<[Meta; 3]>> = inputs.iter().map(|x| x.ok().map(Value::meta)).collect();
     let Some(metas) = metas else { return y };
-    let node = graph_node(&value.device, &Arc::new(rule), inputs, &metas, value.meta(), &[]);
+    let node = graph_node(&Arc::new(rule), inputs, &metas, value.dtype(), &[]);
     attach(Value { node: None, ..value.clone() }, node)
 }
 

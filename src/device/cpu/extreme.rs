@@ -43,9 +43,9 @@ pub fn place_rows(threads: usize, kind: Extreme, x: &[f32], width: usize, out: &
 fn of_all(threads: usize, x: &[f32], step: impl Step) -> Option<usize> {
     // The winner of each block, and of each part with the block it is in; then its place in that block.
     if x.len() <= BLOCK {
-        return find(x, leaf(x, x, step));
+        return find(x, leaf(x, step));
     }
-    let winner = |block: &[f32], at: usize| (leaf(block, block, step), at);
+    let winner = |block: &[f32], at: usize| (leaf(block, step), at);
     let part = |range: Range<usize>| {
         let blocks = x[range.clone()].chunks(BLOCK).enumerate();
         blocks.map(|(i, block)| winner(block, range.start + i * BLOCK)).reduce(|a, b| earlier(a, b, step))

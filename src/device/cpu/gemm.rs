@@ -33,11 +33,6 @@ pub struct Mat<'a> {
 }
 
 impl<'a> Mat<'a> {
-    /// A whole slice, row by row.
-    pub fn row_major(values: &'a [f32], rows: usize, cols: usize) -> Mat<'a> {
-        Mat { values, offset: 0, rows, cols, row_stride: cols as isize, col_stride: 1 }
-    }
-
     /// The transposed matrix, in the same place.
     pub fn transposed(self) -> Mat<'a> {
         Mat { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
@@ -157,6 +152,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A whole slice, row by row.
+    fn row_major(values: &[f32], rows: usize, cols: usize) -> Mat<'_> {
+        Mat { values, offset: 0, rows, cols, row_stride: cols as isize, col_stride: 1 }
+    }
+
     /// Numbers in -1..1 without a pattern that a wrong index could hide in.
     fn numbers(len: usize, seed: u32) -> Vec<f32> {
         let mix = |i: u32| (i ^ seed).wrapping_mul(0x9e37_79b9).rotate_left(13).wrapping_mul(0x85eb_ca6b);
@@ -187,8 +187,8 @@ mod tests {
             for n in [1, 3, 8, 33, 100] {
                 for k in [1, 2, 3, 64, 301] {
                     let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-                    let (at, bt) = (Mat::row_major(&a, k, m).transposed(), Mat::row_major(&b, n, k).transposed());
-                    let (a, b) = (Mat::row_major(&a, m, k), Mat::row_major(&b, k, n));
+                    let (at, bt) = (row_major(&a, k, m).transposed(), row_major(&b, n, k).transposed());
+                    let (a, b) = (row_major(&a, m, k), row_major(&b, k, n));
                     for (a, b) in [(a, b), (at, b), (a, bt), (at, bt)] {
                         check(a, b, 1);
                     }
@@ -211,9 +211,9 @@ mod tests {
         ] {
             let (a, b) = (numbers(m * k, 3), numbers(k * n, 4));
             for (a, b) in [
-                (Mat::row_major(&a, m, k), Mat::row_major(&b, k, n)),
-                (Mat::row_major(&a, k, m).transposed(), Mat::row_major(&b, k, n)),
-                (Mat::row_major(&a, m, k), Mat::row_major(&b, n, k).transposed()),
+                (row_major(&a, m, k), row_major(&b, k, n)),
+                (row_major(&a, k, m).transposed(), row_major(&b, k, n)),
+                (row_major(&a, m, k), row_major(&b, n, k).transposed()),
             ] {
                 let bits = |threads| {
                     let mut dst = vec![f32::NAN; m * n];
@@ -231,10 +231,10 @@ mod tests {
     #[test]
     fn a_large_vector_product_is_cut_right() {
         let (a, b) = (numbers(5000 * 900, 5), numbers(900, 6));
-        check(Mat::row_major(&a, 5000, 900), Mat::row_major(&b, 900, 1), 2);
-        check(Mat::row_major(&b, 1, 900), Mat::row_major(&a, 900, 5000), 2);
-        check(Mat::row_major(&a, 900, 5000).transposed(), Mat::row_major(&b, 900, 1), 2);
-        check(Mat::row_major(&b, 1, 900), Mat::row_major(&a, 5000, 900).transposed(), 2);
+        check(row_major(&a, 5000, 900), row_major(&b, 900, 1), 2);
+        check(row_major(&b, 1, 900), row_major(&a, 900, 5000), 2);
+        check(row_major(&a, 900, 5000).transposed(), row_major(&b, 900, 1), 2);
+        check(row_major(&b, 1, 900), row_major(&a, 5000, 900).transposed(), 2);
     }
 
     #[test]
@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn nothing_to_add_is_zero_and_nothing_to_write_is_nothing() {
         let mut dst = [f32::NAN; 6];
-        matmul(&mut dst, Mat::row_major(&[], 2, 0), Mat::row_major(&[], 0, 3), 1).unwrap();
+        matmul(&mut dst, row_major(&[], 2, 0), row_major(&[], 0, 3), 1).unwrap();
         assert_eq!(dst, [0.0; 6]);
-        matmul(&mut [], Mat::row_major(&[], 0, 4), Mat::row_major(&[1.0; 12], 4, 3), 1).unwrap();
+        matmul(&mut [], row_major(&[], 0, 4), row_major(&[1.0; 12], 4, 3), 1).unwrap();
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
             let mut a = vec![1.0; 3 * 20];
             (a[0], a[20]) = (f32::NAN, f32::INFINITY);
             let mut dst = vec![f32::NAN; 3 * n];
-            matmul(&mut dst, Mat::row_major(&a, 3, 20), Mat::row_major(&vec![1.0; 20 * n], 20, n), 1).unwrap();
+            matmul(&mut dst, row_major(&a, 3, 20), row_major(&vec![1.0; 20 * n], 20, n), 1).unwrap();
             assert!(dst[..n].iter().all(|x| x.is_nan()));
             assert_eq!(dst[n..2 * n], vec![f32::INFINITY; n]);
             assert_eq!(dst[2 * n..], vec![20.0; n]);
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn an_index_past_a_slice_is_an_error_and_not_a_read() {
         let values = [1.0; 12];
-        let good = Mat::row_major(&values, 3, 4);
+        let good = row_major(&values, 3, 4);
         let bad = [
             Mat { offset: 1, ..good },
             Mat { rows: 4, ..good },

@@ -139,6 +139,10 @@ impl Memory {
         self.lock().usage
     }
 
+    pub(super) fn set_budget(&self, bytes: u64) {
+        self.lock().usage.budget = bytes;
+    }
+
     pub(super) fn trim(&self) {
         let mut pool = self.lock();
         pool.trim();

@@ -60,6 +60,11 @@ impl Cpu {
         self.memory.usage()
     }
 
+    /// Bytes that blocks in use and cached ones may reach together.
+    pub fn set_budget(&self, bytes: u64) {
+        self.memory.set_budget(bytes);
+    }
+
     /// Gives the cached blocks back to the system, and forgets the peak.
     pub fn trim(&self) {
         self.memory.trim();

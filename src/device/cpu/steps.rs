@@ -11,12 +11,6 @@ pub(super) trait Step: Copy + Sync {
     /// Two folds as one.
     fn join<S: Simd>(self, simd: S, a: S::f32s, b: S::f32s) -> S::f32s;
 
-    /// The fold so far with `x`, and `y` where there are two operands, taken in.
-    #[inline(always)]
-    fn step<S: Simd>(self, simd: S, so_far: S::f32s, x: S::f32s, _y: S::f32s) -> S::f32s {
-        self.join(simd, so_far, x)
-    }
-
     /// [`Step::join`] of two numbers.
     #[inline(always)]
     fn join_one(self, a: f32, b: f32) -> f32 {
@@ -82,46 +76,5 @@ impl Step for Min {
     fn join<S: Simd>(self, simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
         let smaller = simd.select_f32s(simd.less_than_f32s(b, a), b, a);
         simd.select_f32s(simd.equal_f32s(b, b), smaller, b)
-    }
-}
-
-/// Σ x·y. The product is rounded before it is added, so that a CPU without fused instructions gives the same.
-#[derive(Clone, Copy)]
-pub(super) struct Dot;
-
-impl Step for Dot {
-    fn start(self) -> f32 {
-        0.0
-    }
-
-    #[inline(always)]
-    fn join<S: Simd>(self, simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
-        simd.add_f32s(a, b)
-    }
-
-    #[inline(always)]
-    fn step<S: Simd>(self, simd: S, so_far: S::f32s, x: S::f32s, y: S::f32s) -> S::f32s {
-        simd.add_f32s(so_far, simd.mul_f32s(x, y))
-    }
-}
-
-/// Σ (x - mean)².
-#[derive(Clone, Copy)]
-pub(super) struct SquaresAbout(pub(super) f32);
-
-impl Step for SquaresAbout {
-    fn start(self) -> f32 {
-        0.0
-    }
-
-    #[inline(always)]
-    fn join<S: Simd>(self, simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
-        simd.add_f32s(a, b)
-    }
-
-    #[inline(always)]
-    fn step<S: Simd>(self, simd: S, so_far: S::f32s, x: S::f32s, _y: S::f32s) -> S::f32s {
-        let deviation = simd.sub_f32s(x, simd.splat_f32s(self.0));
-        simd.add_f32s(so_far, simd.mul_f32s(deviation, deviation))
     }
 }

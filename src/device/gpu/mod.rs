@@ -239,7 +239,8 @@ impl Gpu {
     }
 
     /// Work of one submit, in the units of [`Launch::work`]; a run above it is cut into several submits.
-    pub fn set_submit_budget(&self, work: u64) {
+    #[cfg(test)]
+    fn set_submit_budget(&self, work: u64) {
         self.0.submit_budget.store(work.max(1), Ordering::Relaxed);
     }
 

@@ -52,18 +52,6 @@ type Bound = SmallVec<[(SmallVec<[u64; 6]>, wgpu::BindGroup); 1]>;
 /// Bind groups kept for one launch. A training step alternates between few sets of pooled buffers.
 const BOUND: usize = 4;
 
-impl Prepared {
-    /// Launches that a run dispatches.
-    pub fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Whether a run does nothing.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-}
-
 impl Gpu {
     /// Builds what the launches need, once for all of their runs. Launches of 0 groups are left out.
     ///

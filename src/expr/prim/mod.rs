@@ -44,6 +44,7 @@ pub(crate) struct Local<'b> {
 
 /// One primitive.
 pub(crate) struct Row {
+    #[cfg_attr(not(test), allow(dead_code, reason = "tests walk the table by it"))]
     pub(crate) prim: Prim,
     /// As the method of [`E`] is spelled.
     pub(crate) name: &'static str,

@@ -2,7 +2,7 @@
 
 use crate::device::DeviceKind;
 use crate::dtype::DType;
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, IxDyn};
 use std::fmt;
 
 /// An f32 operation that is rounded to nearest is off by at most this, relatively: 2⁻²⁴.
@@ -124,9 +124,4 @@ pub fn fold_along(x: &ArrayD<f64>, axes: &[usize], start: f64, join: impl Fn(f64
         *sum = values.by_ref().take(count).fold(start, &join);
     }
     out
-}
-
-/// Splits off one axis: the parts along it, in order.
-pub fn along(x: &ArrayD<f64>, axis: usize) -> Vec<ArrayD<f64>> {
-    x.axis_iter(Axis(axis)).map(|part| part.to_owned()).collect()
 }
