@@ -1,5 +1,4 @@
-//! Tensors and learning on any GPU through WGSL, with a CPU device that runs the same plans.
-
+#![doc = include_str!("../README.md")]
 // rustdoc asks of each public type whether it is Send and Sync, which within wgpu goes deeper than the usual 128 types.
 #![recursion_limit = "256"]
 #![warn(missing_docs)]

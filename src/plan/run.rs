@@ -59,7 +59,7 @@ impl Plan {
         let mut steps = fuse(needed(calls), calls, buffers);
         #[cfg_attr(not(feature = "gpu"), allow(unused_mut, reason = "only GPU kernels have scratch buffers"))]
         let mut placement = Placement::of(&mut steps, calls, structure.externals.len());
-        if trace::wanted() {
+        if trace::wants("plan") {
             trace::print(device, calls.len(), &steps, &placement);
         }
         let bases = (0..calls.len()).map(|n| placement.get(n as u32).base).collect();
@@ -69,7 +69,11 @@ impl Plan {
             }
             #[cfg(feature = "gpu")]
             Backend::Gpu(gpu) => {
-                let prepared = gpu.prepare(gpu_launches(device, &steps, &mut placement)?)?;
+                let launches = gpu_launches(device, &steps, &mut placement)?;
+                if trace::wants("wgsl") {
+                    launches.iter().for_each(trace::print_shader);
+                }
+                let prepared = gpu.prepare(launches)?;
                 Steps::Gpu(GpuSteps { prepared, temps: Mutex::new(Vec::new()) })
             }
         };

@@ -1,14 +1,21 @@
-//! `TILEWORK_TRACE=plan` prints every plan as it is built: its launches, what was fused, and its memory.
+//! What `TILEWORK_TRACE` prints on standard error: `plan` every plan as it is built, with its launches, what was fused, and its
+//! memory; `wgsl` the shaders of its launches; `plan,wgsl` both.
 
 use crate::device::Device;
 use crate::plan::place::Placement;
 use crate::plan::step::Step;
 use std::sync::OnceLock;
 
-/// Whether the environment asks for plans.
-pub(crate) fn wanted() -> bool {
-    static WANTED: OnceLock<bool> = OnceLock::new();
-    *WANTED.get_or_init(|| std::env::var("TILEWORK_TRACE").is_ok_and(|what| what.split(',').any(|w| w == "plan")))
+/// Whether the environment asks for `what`.
+pub(crate) fn wants(what: &str) -> bool {
+    static WANTED: OnceLock<String> = OnceLock::new();
+    WANTED.get_or_init(|| std::env::var("TILEWORK_TRACE").unwrap_or_default()).split(',').any(|word| word == what)
+}
+
+/// Prints one shader on standard error.
+#[cfg(feature = "gpu")]
+pub(crate) fn print_shader(launch: &crate::device::launch::Launch) {
+    eprintln!("// {}: {} groups\n{}", launch.name, launch.groups, launch.source);
 }
 
 /// Prints one plan on standard error.
@@ -16,7 +23,8 @@ pub(crate) fn print(device: &Device, calls: usize, steps: &[Step], placement: &P
     let temp_bytes: usize = placement.temps.iter().sum::<usize>() * 4;
     let output_bytes: usize = placement.outputs.iter().map(|(_, words)| words * 4).sum();
     eprintln!(
-        "plan on {device}: {calls} calls -> {} steps, {} outputs ({output_bytes} bytes), {} temporaries ({temp_bytes} bytes)",
+        "plan on {device} ({}): {calls} calls -> {} steps, {} outputs ({output_bytes} bytes), {} temporaries ({temp_bytes} bytes)",
+        device.reason(),
         steps.len(),
         placement.outputs.len(),
         placement.temps.len(),
