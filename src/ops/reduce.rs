@@ -42,14 +42,20 @@ impl Join {
         }
     }
 
-    /// The joint value of two, as a program: `max` and `min` hand NaN on, as everywhere.
-    pub fn program(self, dtype: DType) -> Arc<Program> {
+    /// The joint value of two, as a program. NaN is found by its bits: a GPU's `max` and `min` may drop it.
+    fn program(self, dtype: DType) -> Arc<Program> {
         Program::build("join", &[dtype, dtype], 0, |_, x, _| {
-            vec![match self {
-                Join::Sum => x[0] + x[1],
-                Join::Prod => x[0] * x[1],
-                Join::Max => x[0].max(x[1]),
-                Join::Min => x[0].min(x[1]),
+            let extreme = |chosen| match dtype.is_float() {
+                true => x[0].is_nan().select(x[0], x[1].is_nan().select(x[1], chosen)),
+                false => chosen,
+            };
+            vec![match (self, dtype) {
+                (Join::Sum, _) => x[0] + x[1],
+                (Join::Prod, _) => x[0] * x[1],
+                (Join::Max, DType::Bool) => x[0].or(x[1]),
+                (Join::Min, DType::Bool) => x[0].and(x[1]),
+                (Join::Max, _) => extreme(x[0].max(x[1])),
+                (Join::Min, _) => extreme(x[0].min(x[1])),
             }]
         })
     }
@@ -360,7 +366,7 @@ impl Tensor {
         if self.dtype() == DType::Bool { self.to_dtype(DType::I32) } else { self.clone() }
     }
 
-    /// The sum of all elements: shape `[]`. Bools count as `i32`.
+    /// The sum of all elements: shape `[]`. Bools count as `i32`, integers wrap; of no elements it is 0.
     #[track_caller]
     pub fn sum(&self) -> Tensor {
         self.sum_axes(&self.every_axis())
@@ -386,16 +392,18 @@ impl Tensor {
         self.mean_axes(&self.every_axis())
     }
 
-    /// Means along `axes`, which go from the shape. Of no elements it is NaN.
+    /// Means along `axes`, which go from the shape: of integers and bools as `f32`. Of no elements it is NaN.
     #[track_caller]
     pub fn mean_axes(&self, axes: &[isize]) -> Tensor {
-        let x = if self.dtype().is_float() { self.clone() } else { self.to_dtype(DType::F32) };
-        let sum = x.sum_axes(axes);
+        // A sum of 16-bit floats can be larger than their largest, when its mean is not.
+        let x = self.to_dtype(DType::F32);
+        let sum = x.reduce("mean", Join::Sum, axes);
         let count = x.numel() as f64 / sum.numel().max(1) as f64;
-        if count == 0.0 { &sum * f32::NAN } else { &sum * (1.0 / count) as f32 }
+        let mean = if count == 0.0 { &sum * f32::NAN } else { &sum * (1.0 / count) as f32 };
+        if self.dtype().is_float() { mean.to_dtype(self.dtype()) } else { mean }
     }
 
-    /// The product of all elements: shape `[]`.
+    /// The product of all elements: shape `[]`. Of no elements it is 1.
     #[track_caller]
     pub fn prod(&self) -> Tensor {
         self.prod_axes(&self.every_axis())
@@ -407,25 +415,27 @@ impl Tensor {
         self.countable().reduce("prod", Join::Prod, axes)
     }
 
-    /// The largest element: shape `[]`. NaN if there is one (on a GPU, as far as its driver keeps NaN).
+    /// The largest element: shape `[]`. NaN if there is one.
     #[track_caller]
     pub fn max(&self) -> Tensor {
         self.max_axes(&self.every_axis())
     }
 
-    /// The largest elements along `axes`, which go from the shape.
+    /// The largest elements along `axes`, which go from the shape. NaN where there is one; ties share the gradient.
+    ///
+    /// Errors: nothing to choose from, an axis of 0 elements (bools aside).
     #[track_caller]
     pub fn max_axes(&self, axes: &[isize]) -> Tensor {
         self.reduce("max", Join::Max, axes)
     }
 
-    /// The smallest element: shape `[]`.
+    /// The smallest element: shape `[]`. NaN if there is one.
     #[track_caller]
     pub fn min(&self) -> Tensor {
         self.min_axes(&self.every_axis())
     }
 
-    /// The smallest elements along `axes`, which go from the shape.
+    /// The smallest elements along `axes`, as [`Tensor::max_axes`] does.
     #[track_caller]
     pub fn min_axes(&self, axes: &[isize]) -> Tensor {
         self.reduce("min", Join::Min, axes)

@@ -9,7 +9,7 @@ use std::fmt;
 pub const ROUNDING: f64 = 1.0 / 16_777_216.0;
 
 /// Roundings on the longest path from an element to its sum, on any device: 128 elements one after the other, then a tree.
-const SUM_DEPTH: usize = 160;
+pub const SUM_DEPTH: usize = 160;
 
 /// The largest allowed error of each element, found from the inputs; infinite where any value is right.
 pub type Each = Box<dyn Fn(&[ArrayD<f64>], DeviceKind) -> ArrayD<f64> + Send + Sync>;
@@ -124,4 +124,9 @@ pub fn fold_along(x: &ArrayD<f64>, axes: &[usize], start: f64, join: impl Fn(f64
         *sum = values.by_ref().take(count).fold(start, &join);
     }
     out
+}
+
+/// Axes counted from 0.
+pub fn numbers(shape: &[usize], axes: &[isize]) -> Vec<usize> {
+    axes.iter().map(|axis| axis.rem_euclid(shape.len() as isize) as usize).collect()
 }

@@ -27,6 +27,7 @@ mod cat;
 mod cross_entropy;
 mod data;
 mod norm;
+mod reduce;
 mod softmax;
 mod variance;
 
@@ -92,7 +93,7 @@ pub struct Bad {
 /// assert!(names.contains(&"cat"));
 /// ```
 pub fn ops() -> Vec<OpInfo> {
-    [cat::ROWS, cross_entropy::ROWS, norm::ROWS, softmax::ROWS, variance::ROWS].concat()
+    [cat::ROWS, cross_entropy::ROWS, norm::ROWS, reduce::ROWS, softmax::ROWS, variance::ROWS].concat()
 }
 
 impl OpInfo {

@@ -1,6 +1,6 @@
 //! Samples of `var`, `std` and `norm`.
 
-use super::bound::{fold_along, sum_along};
+use super::bound::{fold_along, numbers, sum_along};
 use super::{Bad, Bound, Data, OpInfo, Sample};
 use crate::ops::Correction;
 use crate::tensor::Tensor;
@@ -25,10 +25,6 @@ const SHAPES: &[(&[usize], &[isize])] = &[
     (&[0, 3], &[1]),
     (&[2, 30_001], &[1]),
 ];
-
-fn numbers(shape: &[usize], axes: &[isize]) -> Vec<usize> {
-    axes.iter().map(|axis| axis.rem_euclid(shape.len() as isize) as usize).collect()
-}
 
 /// `Σ (x - mean)²` along axes, which go from the shape, and the number of elements.
 fn squares(x: &ArrayD<f64>, axes: &[usize], centred: bool) -> (ArrayD<f64>, f64) {
