@@ -1,5 +1,5 @@
 //! `sort`, `argsort`, `topk`: stable, NaN last. On a GPU a bitonic sort of (key, place) pairs: blocks of 1,024 in shared memory,
-//! longer runs merged through memory. Source: Batcher 1968, "Sorting networks and their applications".
+//! which short lanes share, longer runs merged through memory. Source: Batcher 1968, "Sorting networks and their applications".
 
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::launch::{Arg, Launch, Word};
@@ -78,6 +78,9 @@ impl Sorting<'_> {
         let (lanes, blocks, merging) = (self.along.lanes(), self.padded() / BLOCK, first == BLOCK);
         let mut words: Vec<Word> = [lanes, len, blocks, inner, first, usize::from(merging)].map(Word::from).to_vec();
         words.extend([self.x.1, self.y.1]);
+        // Short lanes share a workgroup.
+        let width = len.next_power_of_two().min(BLOCK);
+        words.push(width.into());
         let load = "fn load(row: u32, j: u32) -> vec2<u32> { return runs[row * p[0].z * 1024u + j]; }";
         let store = "fn store(row: u32, j: u32, pair: vec2<u32>) { runs[row * p[0].z * 1024u + j] = pair; }";
         let (x, y) = (("x", "u32", Access::Read), ("y", "u32", Access::Write));
@@ -95,9 +98,10 @@ impl Sorting<'_> {
         if !last {
             regions.push(("store", store));
         }
-        // A block of 2^10 is sorted in 10·11/2 steps, or a merge finished in 10, each of half as many comparisons.
-        let steps = if merging { 10 } else { 55 };
-        let groups = (lanes * blocks) as u64;
+        // A run of 2^d is sorted in d·(d + 1)/2 steps, or a merge finished in d, each of half as many comparisons.
+        let depth = u64::from(width.ilog2());
+        let steps = if merging { depth } else { depth * (depth + 1) / 2 };
+        let groups = (lanes.div_ceil(BLOCK / width) * blocks) as u64;
         let work = groups * BLOCK as u64 * (4 + 4 * steps);
         Ok(Launch { name: self.name, source: assemble("sort_block", &regions)?, args, words, groups, work })
     }
@@ -207,10 +211,15 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn argsort(&self, axis: isize, order: Order) -> Tensor {
-        match self.shape().axis("argsort", axis) {
+        self.places("argsort", axis, order)
+    }
+
+    #[track_caller]
+    fn places(&self, name: &'static str, axis: isize, order: Order) -> Tensor {
+        let Some(own) = self.ok() else { return self.clone() };
+        match own.layout.shape.axis(name, axis) {
             Ok(axis) => record(Argsort { axis, order }, &[self], &[]),
-            Err(error) if self.ok().is_some() => failed(error, self),
-            Err(_) => self.clone(),
+            Err(error) => failed(error, self),
         }
     }
 
@@ -224,7 +233,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn sort(&self, axis: isize, order: Order) -> Tensor {
-        self.gather(axis, &self.argsort(axis, order))
+        self.gather(axis, &self.places("sort", axis, order))
     }
 
     /// The `k` largest elements along `axis`, largest first, and their places (`u32`). Ties go to the smaller place; NaN counts as

@@ -130,3 +130,13 @@ pub fn fold_along(x: &ArrayD<f64>, axes: &[usize], start: f64, join: impl Fn(f64
 pub fn numbers(shape: &[usize], axes: &[isize]) -> Vec<usize> {
     axes.iter().map(|axis| axis.rem_euclid(shape.len() as isize) as usize).collect()
 }
+
+/// An integer as an i32 that has wrapped.
+pub fn wrapped_i32(value: f64) -> f64 {
+    wrapped_u32(value + 2f64.powi(31)) - 2f64.powi(31)
+}
+
+/// An integer as a u32 that has wrapped.
+pub fn wrapped_u32(value: f64) -> f64 {
+    value.rem_euclid(2f64.powi(32))
+}

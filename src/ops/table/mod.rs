@@ -22,13 +22,18 @@
 //! }
 //! ```
 
+mod argmax;
 mod bound;
 mod cat;
 mod cross_entropy;
+mod cumsum;
 mod data;
+mod gather;
 mod norm;
 mod reduce;
+mod scatter;
 mod softmax;
+mod sort;
 mod variance;
 
 pub use bound::Bound;
@@ -93,7 +98,20 @@ pub struct Bad {
 /// assert!(names.contains(&"cat"));
 /// ```
 pub fn ops() -> Vec<OpInfo> {
-    [cat::ROWS, cross_entropy::ROWS, norm::ROWS, reduce::ROWS, softmax::ROWS, variance::ROWS].concat()
+    [
+        argmax::ROWS,
+        cat::ROWS,
+        cross_entropy::ROWS,
+        cumsum::ROWS,
+        gather::ROWS,
+        norm::ROWS,
+        reduce::ROWS,
+        scatter::ROWS,
+        softmax::ROWS,
+        sort::ROWS,
+        variance::ROWS,
+    ]
+    .concat()
 }
 
 impl OpInfo {

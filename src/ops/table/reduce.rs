@@ -1,6 +1,6 @@
 //! Samples of `sum`, `mean`, `prod`, `max`, `min`, `any` and `all`.
 
-use super::bound::{ROUNDING, SUM_DEPTH, fold_along, numbers, sum_along};
+use super::bound::{ROUNDING, SUM_DEPTH, fold_along, numbers, sum_along, wrapped_i32, wrapped_u32};
 use super::{Bad, Bound, Data, OpInfo, Sample};
 use crate::dtype::DType;
 use crate::tensor::Tensor;
@@ -129,21 +129,14 @@ fn distinct(shape: &[usize]) -> Data {
     Data::permutation(DType::F32, shape, 2)
 }
 
-/// `value` as an i32 that has wrapped.
-fn wrapped(value: f64) -> f64 {
-    let (half, whole) = (2f64.powi(31), 2f64.powi(32));
-    (value + half).rem_euclid(whole) - half
-}
-
 fn count(x: &ArrayD<f64>, axes: &[usize]) -> usize {
     axes.iter().map(|&axis| x.shape()[axis]).product()
 }
 
 fn sum() -> Vec<Sample> {
     let reduction = Reduction { axes: Tensor::sum_axes, whole: Tensor::sum, reference: sum_along, bound: Bound::sum };
-    let wrapping = Reduction { reference: |x, axes| sum_along(x, axes).mapv(wrapped), ..reduction };
-    let unsigned =
-        Reduction { reference: |x, axes| sum_along(x, axes).mapv(|v| v.rem_euclid(2f64.powi(32))), ..reduction };
+    let wrapping = Reduction { reference: |x, axes| sum_along(x, axes).mapv(wrapped_i32), ..reduction };
+    let unsigned = Reduction { reference: |x, axes| sum_along(x, axes).mapv(wrapped_u32), ..reduction };
     let mut samples = reduction.floats(uniform);
     let large = |shape: &[usize]| Data::integers(DType::I32, shape, -2_000_000_000, 2_000_000_000, 3);
     samples.extend(wrapping.exact(large, DType::I32));
@@ -230,7 +223,7 @@ fn prod() -> Vec<Sample> {
         })
     };
     let reduction = Reduction { axes: Tensor::prod_axes, whole: Tensor::prod, reference: product, bound };
-    let wrapping = Reduction { reference: |x, axes| product(x, axes).mapv(wrapped), ..reduction };
+    let wrapping = Reduction { reference: |x, axes| product(x, axes).mapv(wrapped_i32), ..reduction };
     // Close to 1, or the product of many leaves f32.
     let mut samples = reduction.floats(|shape| Data::uniform(shape, 0.9, 1.1, 1));
     let zeros = [2.0, -3.0, 0.5, 1.5, 2.0, 0.0, 0.5, 1.5, 0.0, -3.0, 0.0, 1.5]; // none, one and two in a row
