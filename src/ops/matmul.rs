@@ -250,7 +250,8 @@ fn product(a: &Tensor, b: &Tensor) -> Tensor {
 
 impl Tensor {
     /// Matrix product. Shapes: `[…, M, K] · […, K, N] → […, M, N]`, batch dimensions broadcast; a vector `[K]` on the left is a
-    /// row, on the right a column, and its dimension is gone from the result. Transposed operands are not copied.
+    /// row, on the right a column, and its dimension is gone from the result. Transposed operands are not copied. Integers and
+    /// bools are multiplied as `f32`.
     ///
     /// Errors: inner dimensions differ; a scalar operand; batch dimensions that do not broadcast.
     ///

@@ -29,7 +29,9 @@ mod cross_entropy;
 mod cumsum;
 mod data;
 mod gather;
+mod matmul;
 mod norm;
+mod pad;
 mod reduce;
 mod scatter;
 mod softmax;
@@ -104,7 +106,9 @@ pub fn ops() -> Vec<OpInfo> {
         cross_entropy::ROWS,
         cumsum::ROWS,
         gather::ROWS,
+        matmul::ROWS,
         norm::ROWS,
+        pad::ROWS,
         reduce::ROWS,
         scatter::ROWS,
         softmax::ROWS,
