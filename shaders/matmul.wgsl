@@ -18,6 +18,12 @@ fn a_start(b: u32) -> u32 { return b * p[0].x * p[0].z; }
 fn b_start(b: u32) -> u32 { return b * p[0].z * p[0].y; }
 //#end batch
 
+// Elements at places of the storages, widened where they are stored in 16 bits.
+//#begin read
+fn a_at(at: u32) -> f32 { return in0[at]; }
+fn b_at(at: u32) -> f32 { return in1[at]; }
+//#end read
+
 //#begin finish
 fn finish(i: u32, result: f32) { out0[i] = result; }
 //#end finish
@@ -64,14 +70,14 @@ fn main(
             let a_k = select(e / TILE, e % DEPTH, A_ALONG_K);
             var a = 0.0;
             if (row0 + a_row < m && k0 + a_k < depth) {
-                a = in0[a0 + (row0 + a_row) * p[1].x + (k0 + a_k) * p[1].y];
+                a = a_at(a0 + (row0 + a_row) * p[1].x + (k0 + a_k) * p[1].y);
             }
             a_tile[a_k * TILE + a_row] = a;
             let b_col = select(e % TILE, e / DEPTH, B_ALONG_K);
             let b_k = select(e / TILE, e % DEPTH, B_ALONG_K);
             var b = 0.0;
             if (col0 + b_col < n && k0 + b_k < depth) {
-                b = in1[b0 + (k0 + b_k) * p[1].z + (col0 + b_col) * p[1].w];
+                b = b_at(b0 + (k0 + b_k) * p[1].z + (col0 + b_col) * p[1].w);
             }
             b_tile[b_k * TILE + b_col] = b;
         }

@@ -1,7 +1,7 @@
 //! The engine as a user meets it: tensors, plans and gradients on every device of this machine.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tilework::{Device, Tensor};
+use tilework::{DType, Device, Rng, Tensor};
 
 /// Tests of this file count what a device does, and all share one: they take turns.
 fn alone() -> MutexGuard<'static, ()> {
@@ -105,5 +105,36 @@ fn a_memory_budget_is_an_error_with_its_numbers_and_the_device_works_on() {
             "{device}: a failed result stays failed"
         );
         assert_eq!(Tensor::ones([1 << 20], &device).sum().item::<f32>().unwrap(), 1048576.0, "{device}");
+    }
+}
+
+#[test]
+fn products_read_16_bit_operands_as_they_are_stored() {
+    let _turn = alone();
+    for device in devices() {
+        for half in [DType::F16, DType::BF16] {
+            let rng = &mut Rng::seed(3);
+            let x = Tensor::uniform([5, 3, 17], -1.0, 1.0, rng, &device).to_dtype(half);
+            let w = Tensor::uniform([29, 17], -1.0, 1.0, rng, &device).to_dtype(half);
+            device.synchronize().unwrap();
+            let before = device.stats();
+            let y = x.matmul(&w.t());
+            device.flush().unwrap();
+            let launches = device.stats().dispatches - before.dispatches;
+            assert!(launches <= 2, "{device}: a product and its rounding: {launches} launches");
+            assert_eq!(y.dtype(), half);
+            let wide = x.to_dtype(DType::F32).matmul(&w.to_dtype(DType::F32).t()).to_dtype(half);
+            assert_eq!(
+                y.to_dtype(DType::F32).to_vec::<f32>().unwrap(),
+                wide.to_dtype(DType::F32).to_vec::<f32>().unwrap(),
+                "{device}, {half}"
+            );
+            let mixed = x.matmul(&Tensor::ones([17, 2], &device));
+            assert_eq!(mixed.dtype(), DType::F32, "an f32 operand keeps the product in f32");
+            let w = w.tracked();
+            let dw = x.matmul(&w.t()).sum().backward().unwrap().get(&w).unwrap();
+            assert_eq!((dw.dtype(), dw.shape()), (half, w.shape()), "{device}");
+        }
+        device.flush().unwrap(); // other tests count plans
     }
 }

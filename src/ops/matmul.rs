@@ -1,18 +1,18 @@
 //! `matmul`: matrix products over leading batch dimensions, operands of any strides, so that a transposed one costs no copy. A
 //! map after it (bias, activation) is its epilogue.
 
-use crate::device::cpu::Cpu;
 use crate::device::cpu::gemm::{Mat, matmul};
 use crate::device::cpu::parallel::for_chunks_of_all;
+use crate::device::cpu::{Block, Cpu};
 use crate::device::launch::{Arg, Launch};
 use crate::device::shader::{assemble, coordinates, place, word};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::expr::Program;
 use crate::ops::blocks::{Blocks, Work};
-use crate::ops::wgsl::{Words, declarations, params, reads, store};
+use crate::ops::wgsl::{Words, declarations, load, params, reads, store};
 use crate::ops::{Accepts, Op};
-use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Role};
+use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Operand, Role};
 use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
 use crate::tensor::node::{GradCall, Partials, Rule, Saves};
@@ -83,6 +83,41 @@ fn batch_layout(layout: &Layout) -> Layout {
     Layout::new(Shape::of(&layout.shape[..rank]), &layout.strides()[..rank], 0)
 }
 
+/// An operand on the CPU.
+struct Factor {
+    /// Of its matrices in `f32`.
+    layout: Layout,
+    /// Where each batch's matrix begins, relative to the offset.
+    starts: Vec<isize>,
+    /// What widens an operand of 16-bit floats, and how many elements that gives.
+    widen: Option<(Blocks, usize)>,
+}
+
+impl Factor {
+    fn new(x: &Operand) -> Result<Factor> {
+        let (mut layout, mut widen) = (x.layout, None);
+        if x.dtype.size() == 2 {
+            // A batch that is read many times is widened once.
+            let repeated = |axis: &usize| x.layout.strides()[*axis] == 0 && x.layout.shape[*axis] > 1;
+            let once =
+                (0..layout.shape.rank()).filter(repeated).fold(x.layout, |once, axis| once.narrow(axis, 0, 1, 1));
+            let program = Program::build("widen", &[x.dtype], 0, |_, x, _| vec![x[0]]);
+            widen = Some((Blocks::new(&program, &[Operand { layout: once, ..*x }]), once.numel()));
+            layout = Layout::contiguous(once.shape).expand("matmul", &layout.shape)?;
+        }
+        // Relative to the offset, so below zero for flipped batches.
+        let shifted = batch_layout(&layout).at(1 << 40);
+        Ok(Factor { layout, starts: shifted.places().map(|place| place as isize - (1 << 40)).collect(), widen })
+    }
+
+    fn widened(&self, input: (&[u32], usize), cpu: &Cpu) -> Result<Option<Block>> {
+        let Some((blocks, words)) = &self.widen else { return Ok(None) };
+        let mut wide = cpu.alloc(*words)?;
+        blocks.run_all(cpu, &[input], &[], &mut [wide.words_mut()]);
+        Ok(Some(wide))
+    }
+}
+
 fn matrix<'a>((words, offset): (&'a [u32], usize), layout: &Layout, batch_start: isize) -> Mat<'a> {
     let (shape, strides) = (&layout.shape, layout.strides());
     let rank = shape.rank();
@@ -103,19 +138,17 @@ impl Kernel for MatMul {
 
     fn cpu(&self, args: &Args<'_>) -> Result<CpuKernel> {
         let sizes = Sizes::of(args);
-        let (a, b) = (args.inputs[0].layout, args.inputs[1].layout);
-        let starts = |layout: &Layout| -> Vec<isize> {
-            // Relative to the offset, so below zero for flipped batches.
-            let shifted = batch_layout(layout).at(1 << 40);
-            shifted.places().map(|place| place as isize - (1 << 40)).collect()
-        };
-        let (a_starts, b_starts) = (starts(&a), starts(&b));
+        let [a, b] = [Factor::new(&args.inputs[0])?, Factor::new(&args.inputs[1])?];
         let epilogue = self.epilogue.as_ref().map(|program| Blocks::new(program, &args.inputs[2..]));
         let size = sizes.m * sizes.n;
         let product = move |inputs: &[(&[u32], usize)], out: &mut [u32], cpu: &Cpu| -> Result<()> {
+            let (wide_a, wide_b) = (a.widened(inputs[0], cpu)?, b.widened(inputs[1], cpu)?);
+            let a_words = wide_a.as_ref().map_or(inputs[0], |wide| (wide.words(), 0));
+            let b_words = wide_b.as_ref().map_or(inputs[1], |wide| (wide.words(), 0));
             let out: &mut [f32] = bytemuck::cast_slice_mut(out);
-            for ((out, &a_start), &b_start) in out.chunks_exact_mut(size).zip(&a_starts).zip(&b_starts) {
-                matmul(out, matrix(inputs[0], &a, a_start), matrix(inputs[1], &b, b_start), cpu.threads())?;
+            for ((out, &a_start), &b_start) in out.chunks_exact_mut(size).zip(&a.starts).zip(&b.starts) {
+                let (a, b) = (matrix(a_words, &a.layout, a_start), matrix(b_words, &b.layout, b_start));
+                matmul(out, a, b, cpu.threads())?;
             }
             Ok(())
         };
@@ -161,6 +194,11 @@ impl Kernel for MatMul {
             along_k(a.strides()[rank - 1], a.strides()[rank - 2]),
             along_k(b.strides()[rank - 2], b.strides()[rank - 1])
         );
+        let read = [("a_at", "in0", args.inputs[0].dtype), ("b_at", "in1", args.inputs[1].dtype)]
+            .map(|(name, buffer, dtype)| {
+                format!("fn {name}(at: u32) -> f32 {{ return {}; }}\n", load(dtype, buffer, "at"))
+            })
+            .concat();
         let offsets: Vec<usize> = (0..args.outputs.len()).map(|o| words.var(args.output_offset(o))).collect();
         let write = |o: usize, value: &str| {
             store(args.outputs[o].dtype, &format!("out{o}"), &format!("{} + i", word(offsets[o])), value)
@@ -175,7 +213,13 @@ impl Kernel for MatMul {
         };
         let finish = format!("fn finish(i: u32, result: f32) {{\n{body}\n}}");
         let declared = declarations(args, words.0.len());
-        let regions = [("bindings", declared.as_str()), ("batch", &batch), ("finish", &finish), ("order", &order)];
+        let regions = [
+            ("bindings", declared.as_str()),
+            ("batch", &batch),
+            ("read", &read),
+            ("finish", &finish),
+            ("order", &order),
+        ];
         let buffers = args.inputs.len() + args.outputs.len();
         let bound = (0..buffers).map(|b| if b < args.inputs.len() { Arg::Read(b) } else { Arg::Write(b) });
         let tiles = sizes.m.div_ceil(TILE) * sizes.n.div_ceil(TILE) * sizes.batches;
@@ -234,7 +278,7 @@ impl Op for MatMul {
     }
 
     fn accepts(&self) -> Accepts {
-        Accepts::Any
+        Accepts::Stored
     }
 }
 
@@ -242,10 +286,12 @@ fn inner_differ(left: &Shape, right: &Shape) -> Error {
     Error::shape("matmul", format!("inner dimensions differ: left {left}, right {right}; transpose one?"))
 }
 
-/// The recorded product of operands of equal rank and batch dimensions.
+/// The recorded product of operands of equal rank and batch dimensions. 16-bit ones are read as they are stored; their product,
+/// summed in `f32`, is rounded to their common type.
 #[track_caller]
 fn product(a: &Tensor, b: &Tensor) -> Tensor {
-    record(MatMul { epilogue: None, lies: [Lies::of(a), Lies::of(b)] }, &[a, b], &[])
+    let y = record(MatMul { epilogue: None, lies: [Lies::of(a), Lies::of(b)] }, &[a, b], &[]);
+    y.to_dtype(a.dtype().promote(b.dtype()))
 }
 
 impl Tensor {
