@@ -1,25 +1,9 @@
 //! The engine as a user meets it: tensors, plans and gradients on every device of this machine.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod common;
+
+use common::{alone, devices};
 use tilework::{DType, Device, Rng, Tensor};
-
-/// Tests of this file count what a device does, and all share one: they take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
 
 #[test]
 fn a_layer_and_its_gradients_agree_with_pencil_and_paper() {

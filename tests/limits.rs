@@ -1,19 +1,9 @@
 //! Long programs: memory stays bounded without a read, and depth costs no stack.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod common;
+
+use common::{alone, devices};
 use tilework::{Device, Tensor};
-
-/// Tests of this file watch a device's memory, and all share one: they take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn devices() -> Vec<Device> {
-    let gpu = Device::gpu();
-    assert!(gpu.is_ok() || std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here");
-    std::iter::once(Device::cpu()).chain(gpu).collect()
-}
 
 #[test]
 fn a_hundred_thousand_operations_without_a_read_stay_in_bounded_memory() {

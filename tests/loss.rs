@@ -1,19 +1,10 @@
 //! Every loss against its formula in f64, values and gradients, on every device of this machine.
 
+mod common;
+
+use common::devices;
 use tilework::loss::{BceWithLogits, CrossEntropy, Hinge, Huber, Loss, Mae, Mse, Reduction, SmoothL1};
 use tilework::{Device, Rng, Tensor};
-
-fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
 
 const ROWS: usize = 7;
 const CLASSES: usize = 5;

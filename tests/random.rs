@@ -1,26 +1,10 @@
 //! Random tensors are the same on every device, and a generator that goes on builds nothing anew.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod common;
+
+use common::{alone, devices};
 use tilework::nn::{Dropout, Mode, Module};
 use tilework::{Device, Rng, Tensor};
-
-/// Tests of this file count what a device does, and all share one: they take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
 
 /// Fewer than a block, ragged ends, several CPU chunks, several dimensions.
 const SIZES: [&[usize]; 8] = [&[], &[0], &[1], &[3], &[257], &[5, 7, 3], &[40_001], &[2, 65_536]];

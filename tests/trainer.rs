@@ -1,17 +1,14 @@
 //! The training loop and the network estimator: determinism, resume, early stopping, faults, files.
 
+mod common;
+
+use common::devices;
 use tilework::data::{Dataset, Schema, Target, Task, digits};
 use tilework::models::{FittedMlp, Mlp, Scaling};
 use tilework::nn::{Linear, Module, Relu, Sequential};
 use tilework::optim::{Adam, Optimizer, Sgd};
 use tilework::train::{EarlyStopping, Event, Examples, Objective, Progress, Silent, Trainer};
 use tilework::{Device, Error, Rng, Tensor, metrics};
-
-fn devices() -> Vec<Device> {
-    let gpu = Device::gpu();
-    assert!(gpu.is_ok() || std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here");
-    std::iter::once(Device::cpu()).chain(gpu).collect()
-}
 
 /// Two classes that a line separates, from a seed.
 fn points(rows: usize) -> Dataset {

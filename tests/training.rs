@@ -1,26 +1,12 @@
 //! Training on known data from known weights, against what torch, jax and Keras compute.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod common;
+
+use common::{alone, devices, gpu};
 use tilework::data::{Target, digits};
 use tilework::nn::{Init, Linear, Module, Relu, Sequential};
 use tilework::optim::{Adam, Optimizer};
 use tilework::{Device, Rng, Tensor};
-
-/// Tests of this file count what a device does, and all share one: they take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn gpu() -> Option<Device> {
-    let gpu = Device::gpu();
-    assert!(gpu.is_ok() || std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here");
-    gpu.ok()
-}
-
-fn devices() -> Vec<Device> {
-    std::iter::once(Device::cpu()).chain(gpu()).collect()
-}
 
 /// splitmix64, the recipe of the reference sets.
 fn raw(seed: u64, i: u64) -> u64 {

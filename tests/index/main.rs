@@ -1,23 +1,14 @@
 //! Operations that pick, place and order elements, on every device of this machine, against plain Rust.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod places;
 mod scan;
 mod sort;
 mod views;
 
+use common::devices;
 use tilework::{Device, Tensor};
-
-fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
 
 /// `n` values that repeat late and hit exact binary fractions, so that sums of a few are exact.
 fn values(n: usize) -> Vec<f32> {

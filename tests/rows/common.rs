@@ -1,28 +1,13 @@
 //! What the tests of operations on rows share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+#[path = "../common/mod.rs"]
+mod shared;
+
+pub use shared::{alone, devices};
 use tilework::{Device, Tensor};
 
 /// e^x and ln on a GPU are right to a few units in the last place, and rows of a thousand add as many roundings in a tree.
 pub const TOLERANCE: f64 = 2e-6;
-
-/// Tests that count what a device does take turns with all others: they share it.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
 
 /// Launches of the work; the CPU counts none.
 pub fn launches(device: &Device, work: impl FnOnce() -> Vec<Tensor>) -> u64 {
