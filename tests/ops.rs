@@ -5,11 +5,15 @@ use tilework::Device;
 use tilework::autograd::{Report, verify};
 use tilework::ops::table::ops;
 
-/// The CPU, and the GPU where there is one; it must be there when `TILEWORK_REQUIRE_GPU` is 1.
+/// The CPU, and the GPU where there is one, with its own limits and with low ones; it must be there when
+/// `TILEWORK_REQUIRE_GPU` is 1.
 fn devices() -> Vec<Device> {
     let mut all = vec![Device::cpu()];
     match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
+        Ok(gpu) => {
+            all.push(gpu);
+            all.extend(at_low_limits());
+        }
         Err(error) => {
             let required = std::env::var("TILEWORK_REQUIRE_GPU").is_ok_and(|value| value == "1");
             assert!(!required, "a GPU device is required here: {error}");
@@ -17,6 +21,26 @@ fn devices() -> Vec<Device> {
         }
     }
     all
+}
+
+/// A host program's device that promises no more than wgpu's defaults, and so few workgroups in a dimension of a grid that
+/// some samples of every structural operation need more: its kernels run on folded grids.
+#[cfg(feature = "gpu")]
+fn at_low_limits() -> Option<Device> {
+    use tilework::wgpu;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let options = wgpu::RequestAdapterOptions { force_fallback_adapter: false, ..Default::default() };
+    let adapter = pollster::block_on(instance.request_adapter(&options)).expect("an adapter, as there is a GPU device");
+    // 41 in each dimension: 68,921 in all, and some samples have 65,893.
+    let limits = wgpu::Limits { max_compute_workgroups_per_dimension: 41, ..Default::default() };
+    let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device at default limits");
+    Some(Device::from_wgpu(&adapter, device, queue).expect("default limits are enough"))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn at_low_limits() -> Option<Device> {
+    None
 }
 
 #[test]

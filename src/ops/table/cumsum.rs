@@ -26,6 +26,7 @@ const SHAPES: &[(&[usize], isize)] = &[
     (&[2, 1027], 1),
     (&[3, 70, 33], 1),
     (&[33_001, 2], 0),
+    (&[11_003, 3], 1),
 ];
 
 fn running(x: &ArrayD<f64>, axis: usize) -> ArrayD<f64> {

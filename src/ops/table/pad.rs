@@ -149,6 +149,7 @@ fn fold_windows() -> Vec<Sample> {
         (&[0, 5], 1, 3, 1),
         (&[3, 255], 1, 128, 1),
         (&[2, 3, 2, 7], 2, 1, 1),
+        (&[101, 107], 0, 3, 2),
     ];
     let mut all = Vec::new();
     for &(shape, axis, size, step) in cases {

@@ -274,7 +274,6 @@ fn extremes(axes: Call, whole: fn(&Tensor) -> Tensor, reference: Reference) -> V
     samples.push(reduction.sample(Data::typed(DType::U32, &[3, 4], &full), &[0]).dtype(DType::U32));
     samples.extend(reduction.exact(|shape| Data::integers(DType::I32, shape, -900, 900, 3), DType::I32));
     samples.push(reduction.sample(Data::integers(DType::Bool, &[9, 3], 0, 2, 4), &[1]).dtype(DType::Bool));
-    samples.extend(reduction.many(distinct));
     samples
 }
 

@@ -1,7 +1,7 @@
 //! Samples of `scatter_add` and `index_add`.
 
 use super::bound::{ROUNDING, numbers, wrapped_i32};
-use super::{Bad, Bound, Data, OpInfo, Sample};
+use super::{Bad, Bound, Data, OpInfo, Sample, Variant};
 use crate::dtype::DType;
 use crate::tensor::Tensor;
 use ndarray::{ArrayD, IxDyn};
@@ -153,6 +153,7 @@ fn index_add() -> Vec<Sample> {
         (&[2, 3, 2, 1, 5], 3, -3),
         (&[2, 3], 5003, 0),
         (&[1000, 2], 2049, 0),
+        (&[11_003, 1], 300, 0),
     ];
     let mut all = Vec::new();
     for &(base, count, axis) in shapes {
@@ -168,6 +169,10 @@ fn index_add() -> Vec<Sample> {
         let inputs = [large(base, 3), Places::Skewed.data(&[count], base[at]), large(&src, 4)];
         all.push(sample(Tensor::index_add, by_lane, inputs, axis));
     }
+    // Many runs over many chunks.
+    let [base, src] = [&[13, 101], &[2049, 101]].map(|shape| Data::uniform(shape, -3.0, 5.0, 5));
+    let many = sample(Tensor::index_add, by_lane, [base, Places::Even.data(&[2049], 13), src], 0);
+    all.push(many.gradient(&[]).variants(&[Variant::Plain]));
     all
 }
 
