@@ -210,6 +210,19 @@ impl Error {
         self
     }
 
+    /// The same error with the layer of the network that it began in; from without, each layer around it adds its name.
+    pub(crate) fn in_layer(mut self, name: &dyn fmt::Display, kind: &str) -> Error {
+        const MARK: &str = " [in layer ";
+        if let Error::Shape { message, .. } | Error::DType { message, .. } | Error::Argument { message, .. } = &mut self
+        {
+            match message.rfind(MARK) {
+                Some(at) => message.insert_str(at + MARK.len(), &format!("{name}.")),
+                None => message.push_str(&format!("{MARK}{name}, {kind}]")),
+            }
+        }
+        self
+    }
+
     /// A stable short name of the kind of error, for programs that decide by it.
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,9 +1,11 @@
 //! Reverse-mode differentiation over tracked tensors. Gradients are tensors; a gradient of a gradient works.
 
 mod custom;
+mod gradcheck;
 mod verify;
 
 pub use custom::CustomOp;
+pub use gradcheck::{GradCheck, gradcheck};
 pub use verify::{Report, doctor, verify};
 
 use crate::error::{Error, Result};

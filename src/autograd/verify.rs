@@ -128,7 +128,7 @@ impl Slopes {
     /// both below 1e-9.
     fn of(sample: &Sample, inputs: &[ArrayD<f64>], input: usize, weights: &ArrayD<f64>) -> Slopes {
         let Some(x) = inputs.get(input) else { return Slopes { elements: Vec::new(), values: Vec::new() } };
-        let elements: Vec<usize> = (0..x.len()).step_by(x.len().div_ceil(CHECKED).max(1)).collect();
+        let elements: Vec<usize> = spread(x.len(), CHECKED).collect();
         let moved = |element: usize, step: f64| {
             let mut inputs = inputs.to_vec();
             if let Some(value) = inputs.get_mut(input).and_then(|x| x.iter_mut().nth(element)) {
@@ -144,6 +144,11 @@ impl Slopes {
         };
         Slopes { values: elements.iter().map(slope).collect(), elements }
     }
+}
+
+/// At most `most` of `len` elements, evenly spread.
+pub(super) fn spread(len: usize, most: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(len.div_ceil(most.max(1)).max(1))
 }
 
 /// A recorded run.

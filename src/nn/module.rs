@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::nn::Param;
+use crate::nn::summary::{Summary, summary, watched};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
@@ -52,6 +53,26 @@ pub trait Module: fmt::Debug + Send + Sync {
         });
     }
 
+    /// The layers inside with the shapes of their outputs for such an input, and the numbers that they learn. Printed, it is a
+    /// table. The values of `input` do not matter: zeros of the right shape do. Nothing is computed, and modes, running values
+    /// and random numbers stay as they are.
+    ///
+    /// # Errors
+    /// What the network makes of such an input; the text names the layer.
+    ///
+    /// ```
+    /// use tilework::{Device, Rng, Tensor, nn::{Linear, Module, Relu, Sequential}};
+    /// let (device, mut rng) = (Device::cpu(), Rng::seed(0));
+    /// let net = Sequential::new().add(Linear::new(64, 32, &mut rng, &device)).add(Relu);
+    /// let summary = net.summary(&Tensor::zeros([1, 64], &device))?;
+    /// println!("{summary}");
+    /// assert_eq!(summary.parameters, 64 * 32 + 32);
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    fn summary(&self, input: &Tensor) -> Result<Summary> {
+        summary(self, input)
+    }
+
     /// All parameters and buffers by name, detached: what a weights file holds.
     fn state(&self) -> BTreeMap<String, Tensor> {
         let mut all = BTreeMap::new();
@@ -100,6 +121,41 @@ pub trait Module: fmt::Debug + Send + Sync {
             }
         });
         result
+    }
+}
+
+/// The output of a layer within a network: its `forward`, under the name that `visit` gives it. An error that begins in the
+/// layer names it, and a [summary](Module::summary) knows the shape of its output. [`crate::nn::Sequential`] runs its layers so;
+/// a network of your own does well to do the same.
+///
+/// ```
+/// use tilework::nn::{Linear, Module, Visitor, call};
+/// use tilework::{Device, Rng, Tensor};
+///
+/// #[derive(Debug)]
+/// struct Residual(Linear);
+///
+/// impl Module for Residual {
+///     fn forward(&self, x: &Tensor) -> Tensor {
+///         x + call("inner", &self.0, x).relu()
+///     }
+///     fn visit(&self, visitor: &mut Visitor<'_>) {
+///         visitor.child("inner", &self.0);
+///     }
+///     fn kind(&self) -> &'static str {
+///         "Residual"
+///     }
+/// }
+///
+/// let net = Residual(Linear::new(4, 4, &mut Rng::seed(0), &Device::cpu()));
+/// let error = net.forward(&Tensor::zeros([2, 3], &Device::cpu())).check().unwrap_err();
+/// assert!(error.to_string().contains("[in layer inner, Linear]"), "{error}");
+/// ```
+pub fn call(name: impl fmt::Display, layer: &dyn Module, x: &Tensor) -> Tensor {
+    let y = watched(&name, || layer.forward(x));
+    match y.check() {
+        Err(error) if x.check().is_ok() => Tensor::failed(error.in_layer(&name, layer.kind()), y.device()),
+        _ => y,
     }
 }
 

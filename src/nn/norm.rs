@@ -1,14 +1,12 @@
 //! Normalisation within each example.
 
 use crate::device::Device;
-use crate::error::{Error, Result};
 use crate::nn::{Module, Param, Visitor};
-use crate::ops::row::failed;
-use crate::shape::{IntoShape, Shape};
+use crate::shape::IntoShape;
 use crate::tensor::Tensor;
 
-/// `y = (x - mean) / √(var + eps)·weight + bias`, mean and variance over the last dimensions of each example. Shapes: `x` and `y`
-/// `[…, F…]`, weight and bias `[F…]`.
+/// [`Tensor::layer_norm`] with a weight and a bias that learn: mean and variance over the last dimensions of each example.
+/// Shapes: `x` and `y` `[…, F…]`, weight and bias `[F…]`.
 ///
 /// Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, equation 4; the variance divided by the number, as in PyTorch.
 ///
@@ -42,15 +40,7 @@ impl LayerNorm {
 impl Module for LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let (weight, bias) = (self.weight.tensor(), self.bias.tensor());
-        match trailing("layer_norm", x, &weight) {
-            Ok((axes, kept)) => {
-                let centred = x - x.mean_axes(&axes).reshape(kept);
-                let variance = centred.square().mean_axes(&axes).reshape(kept);
-                centred * (variance + self.eps).rsqrt() * weight + bias
-            }
-            Err(error) => failed(error, x),
-        }
+        x.layer_norm(&self.weight.tensor(), &self.bias.tensor(), self.eps)
     }
 
     fn visit(&self, visitor: &mut Visitor<'_>) {
@@ -63,8 +53,8 @@ impl Module for LayerNorm {
     }
 }
 
-/// `y = x / √(mean(x²) + eps)·weight`, the mean over the last dimensions of each example. Shapes: `x` and `y` `[…, F…]`, weight
-/// `[F…]`.
+/// [`Tensor::rms_norm`] with a weight that learns: the mean over the last dimensions of each example. Shapes: `x` and `y`
+/// `[…, F…]`, weight `[F…]`.
 ///
 /// Source: Zhang & Sennrich 2019, arXiv:1910.07467, equation 4; with PyTorch's `eps`.
 ///
@@ -94,11 +84,7 @@ impl RmsNorm {
 impl Module for RmsNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let weight = self.weight.tensor();
-        match trailing("rms_norm", x, &weight) {
-            Ok((axes, kept)) => x * (x.square().mean_axes(&axes).reshape(kept) + self.eps).rsqrt() * weight,
-            Err(error) => failed(error, x),
-        }
+        x.rms_norm(&self.weight.tensor(), self.eps)
     }
 
     fn visit(&self, visitor: &mut Visitor<'_>) {
@@ -119,16 +105,4 @@ fn ones_and_zeros(shape: impl IntoShape, device: &Device) -> (Tensor, Tensor) {
             (tensor.clone(), tensor)
         }
     }
-}
-
-/// The axes of `x` that are normalised over, and its shape with 1 in their place; they must have the weight's sizes.
-fn trailing(op: &'static str, x: &Tensor, weight: &Tensor) -> Result<(Vec<isize>, Shape)> {
-    let (shape, over) = (x.check()?.shape(), weight.check()?.shape());
-    if over.rank() == 0 || !shape.ends_with(&over) {
-        let message = format!("input must end in the dimensions of the layer: input {shape}, layer {over}; reshape it");
-        return Err(Error::shape(op, message));
-    }
-    let first = shape.rank() - over.rank();
-    let kept: Vec<usize> = shape.iter().enumerate().map(|(axis, &dim)| if axis < first { dim } else { 1 }).collect();
-    Ok(((first..shape.rank()).map(|axis| axis as isize).collect(), Shape::new(&kept)?))
 }

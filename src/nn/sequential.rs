@@ -1,9 +1,9 @@
 //! Layers one after the other: the Keras-like front.
 
-use crate::nn::{Module, Visitor};
+use crate::nn::{Module, Visitor, call};
 use crate::tensor::Tensor;
 
-/// Layers applied in order. Each is named by its place: `0`, `1`, ….
+/// Layers applied in order. Each is named by its place: `0`, `1`, …; an error names the layer that it began in.
 ///
 /// ```
 /// use tilework::{Device, Rng, Tensor, nn::{Linear, Module, Relu, Sequential}};
@@ -42,7 +42,7 @@ impl Sequential {
 impl Module for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.layers.iter().fold(x.clone(), |x, layer| layer.forward(&x))
+        self.layers.iter().enumerate().fold(x.clone(), |x, (place, layer)| call(place, &**layer, &x))
     }
 
     fn visit(&self, visitor: &mut Visitor<'_>) {

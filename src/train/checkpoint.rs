@@ -9,6 +9,7 @@ use crate::rng::Rng;
 use crate::tensor::Tensor;
 use crate::train::{History, Standing};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -26,6 +27,9 @@ pub(crate) struct Notes {
     layers: BTreeMap<String, Rng>,
     history: History,
     best: Option<(f64, usize)>,
+    /// As the schedule gave it.
+    #[serde(default)]
+    schedule: Value,
 }
 
 /// Puts a run into a file's archive: its tensors there, the rest into what is returned.
@@ -50,6 +54,7 @@ pub(crate) fn pack(archive: &mut Archive, net: &dyn Module, optimizer: &Optimize
         layers,
         history: at.history.clone(),
         best: at.best.as_ref().map(|(loss, epoch, _)| (*loss, *epoch)),
+        schedule: at.schedule.clone(),
     })
 }
 
@@ -80,7 +85,7 @@ pub(crate) fn unpack(
         Some((loss, epoch)) => Some((loss, epoch, take(archive, "best.", &device)?)),
         None => None,
     };
-    Ok(Standing { history: notes.history, rng: notes.rng, base_rate: notes.base_rate, best })
+    Ok(Standing { history: notes.history, rng: notes.rng, base_rate: notes.base_rate, best, schedule: notes.schedule })
 }
 
 /// Writes a checkpoint file.

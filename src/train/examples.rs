@@ -1,6 +1,8 @@
 //! Rows of inputs with their targets, on a device.
 
+use crate::data::shuffled_split;
 use crate::error::{Error, Result};
+use crate::rng::Rng;
 use crate::tensor::Tensor;
 
 /// Inputs `[N, …]` and their targets `[N, …]`.
@@ -37,6 +39,25 @@ impl Examples {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.x.shape().first().copied().unwrap_or(0)
+    }
+
+    /// Deals the rows at random, from a seed: what is left to learn from, and `fraction` of them, rounded up, held out for
+    /// validation.
+    ///
+    /// # Errors
+    /// A fraction that is not between 0 and 1, or that leaves a part empty.
+    ///
+    /// ```
+    /// use tilework::{Device, Tensor, train::Examples};
+    /// let x = Tensor::arange(0..10u32, &Device::cpu());
+    /// let (train, held_out) = Examples::new(x.clone(), x)?.split(0.2, 7)?;
+    /// assert_eq!((train.rows(), held_out.rows()), (8, 2));
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    pub fn split(&self, fraction: f64, seed: u64) -> Result<(Examples, Examples)> {
+        let split = shuffled_split(self.rows(), fraction, &mut Rng::seed(seed))?;
+        let part = |rows: &[usize]| self.reordered(&rows.iter().map(|&row| row as u32).collect::<Vec<u32>>());
+        Ok((part(&split.train), part(&split.held_out)))
     }
 
     /// Rows `start..end`, without a copy.

@@ -12,10 +12,11 @@ use crate::device::DeviceKind;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::nn::{Mode, Module};
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, Schedule};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 use crate::tensor::record::no_grad;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -69,9 +70,6 @@ pub enum Order {
     AsGiven,
 }
 
-/// Changes the learning rate: gets the base rate, the steps done, and the record of the last epoch.
-pub type RateOf = Box<dyn FnMut(f64, u64, Option<&EpochRecord>) -> f64 + Send>;
-
 /// Runs a training.
 ///
 /// ```
@@ -103,8 +101,9 @@ pub struct Trainer {
     pub clip_norm: Option<f32>,
     /// Ends when the validation loss no longer falls, with the best parameters seen.
     pub early_stopping: Option<EarlyStopping>,
-    /// Changes the learning rate before each step.
-    pub schedule: Option<RateOf>,
+    /// Sets the learning rate before each step. What it is judged by is the validation loss of the last epoch, or its loss where
+    /// nothing is held out.
+    pub schedule: Option<Box<dyn Schedule>>,
     /// Where the state is saved after each epoch; resumed from there if asked.
     pub checkpoint: Option<PathBuf>,
     /// Ends the run from outside.
@@ -136,12 +135,14 @@ pub struct Standing {
     base_rate: f64,
     /// The lowest validation loss, its epoch, and the parameters then.
     best: Option<(f64, usize, BTreeMap<String, Tensor>)>,
+    /// What the schedule goes on from.
+    schedule: Value,
 }
 
 impl Standing {
     /// Before the first epoch.
     pub(crate) fn new(seed: u64, base_rate: f64) -> Standing {
-        Standing { history: History::default(), rng: Rng::seed(seed), base_rate, best: None }
+        Standing { history: History::default(), rng: Rng::seed(seed), base_rate, best: None, schedule: Value::Null }
     }
 }
 
@@ -149,8 +150,8 @@ impl Trainer {
     /// Trains `net` from where it is. Parameters are those after the last step, or the best ones if early stopping is on.
     ///
     /// # Errors
-    /// A batch size of 0; whatever the network's operations carry; [`Error::NonFinite`] when the loss is no longer finite (the
-    /// parameters are then those before that epoch); [`Error::Cancelled`].
+    /// A batch size of 0; early stopping without validation rows; whatever the network's operations carry; [`Error::NonFinite`]
+    /// when the loss is no longer finite (parameters and optimizer are then as before that epoch); [`Error::Cancelled`].
     pub fn fit(
         &mut self,
         net: &dyn Module,
@@ -209,6 +210,14 @@ impl Trainer {
         if self.batch_size == 0 {
             return Err(Error::argument("fit", "batch_size is 0: give at least 1"));
         }
+        if self.early_stopping.is_some() && validation.is_none() {
+            let message =
+                "early_stopping has nothing to judge by: no validation rows; hold some out with Examples::split";
+            return Err(Error::argument("fit", message));
+        }
+        if let Some(schedule) = self.schedule.as_mut().filter(|_| !at.schedule.is_null()) {
+            schedule.load_state(&at.schedule)?;
+        }
         let began = Instant::now();
         let done = at.history.epochs.len();
         let parameters = net.parameters().iter().map(|(_, param)| param.tensor().numel()).sum();
@@ -216,9 +225,13 @@ impl Trainer {
         let device = train.x.device().clone();
         progress.event(&Event::Start { epochs: self.epochs, done, steps, samples, parameters, device: &device });
         for epoch in done + 1..=self.epochs {
+            if at.history.stopped.is_some() {
+                break; // a resumed run that had come to its end
+            }
             let record = self.epoch(epoch, &mut at, net, optimizer, objective, train, validation, progress)?;
             progress.event(&Event::Epoch(&record));
             at.history.epochs.push(record);
+            at.schedule = self.schedule.as_ref().map_or(Value::Null, |schedule| schedule.state());
             self.judge(&mut at, net);
             if let Some(path) = &self.checkpoint {
                 checkpoint::save(path, net, optimizer, &at)?;
@@ -249,7 +262,7 @@ impl Trainer {
         progress: &mut dyn Progress,
     ) -> Result<EpochRecord> {
         let began = Instant::now();
-        let before = net.state();
+        let before = Before { net: net.state(), optimizer: optimizer.state(), steps: optimizer.steps() };
         let data = match self.order {
             Order::Shuffled => train.reordered(&at.rng.permutation(train.rows() as u32)),
             Order::AsGiven => train.clone(),
@@ -264,8 +277,9 @@ impl Trainer {
                 return Err(Error::Cancelled { op: "fit" });
             }
             if let Some(schedule) = &mut self.schedule {
-                let rate = schedule(at.base_rate, optimizer.steps(), at.history.epochs.last());
-                optimizer.set_learning_rate(rate);
+                let metric = at.history.epochs.last().map(|last| last.validation_loss.unwrap_or(last.loss));
+                let done = at.history.epochs.len() as u64;
+                optimizer.set_learning_rate(schedule.rate(at.base_rate, optimizer.steps(), done, metric));
             }
             let batch = data.slice((step - 1) * self.batch_size, rows.min(step * self.batch_size));
             let prediction = net.forward(&batch.x);
@@ -278,8 +292,7 @@ impl Trainer {
             optimizer.step(grads)?;
             let mut seen = (None, None);
             if step % look == 0 || step == steps {
-                seen =
-                    sums.read(step).map_err(|first_bad| self.not_finite(net, &before, epoch, first_bad, optimizer))?;
+                seen = sums.read(step).map_err(|found| before.put_back(found, epoch, net, optimizer))?;
             }
             let samples_per_second = sums.rows as f64 / began.elapsed().as_secs_f64().max(1e-9);
             progress.event(&Event::Step { epoch, step, steps, loss: seen.0, accuracy: seen.1, samples_per_second });
@@ -327,36 +340,35 @@ impl Trainer {
     fn judge(&self, at: &mut Standing, net: &dyn Module) {
         let (Some(rule), Some(record)) = (self.early_stopping, at.history.epochs.last()) else { return };
         let Some(loss) = record.validation_loss else { return };
-        match &at.best {
-            Some((best, epoch, _)) if loss >= best - rule.min_delta => {
-                if record.epoch - epoch >= rule.patience {
-                    let reason = format!("validation loss has not improved for {} epochs", rule.patience);
-                    at.history.stopped = Some(reason);
-                }
-            }
-            _ => at.best = Some((loss, record.epoch, net.state())),
+        let (best, since) = at.best.as_ref().map_or((f64::INFINITY, 0), |(loss, epoch, _)| (*loss, *epoch));
+        if loss < best - rule.min_delta {
+            at.best = Some((loss, record.epoch, net.state()));
+        } else if record.epoch - since >= rule.patience {
+            // NaN is no improvement either.
+            at.history.stopped = Some(format!("validation loss has not improved for {} epochs", rule.patience));
         }
     }
+}
 
-    /// The error of a loss that is no longer finite, after the parameters went back to those before the epoch.
-    fn not_finite(
-        &self,
-        net: &dyn Module,
-        before: &BTreeMap<String, Tensor>,
-        epoch: usize,
-        found: Found,
-        optimizer: &Optimizer,
-    ) -> Error {
-        let Found::Bad { from, to, value } = found else {
-            return match found {
-                Found::Error(error) => error,
-                Found::Bad { .. } => Error::internal("fit", "a finding without an error"),
-            };
+/// Network and optimizer before an epoch.
+struct Before {
+    net: BTreeMap<String, Tensor>,
+    optimizer: BTreeMap<String, Tensor>,
+    steps: u64,
+}
+
+impl Before {
+    /// The error of a loss that is no longer finite, after network and optimizer went back to where they were.
+    fn put_back(&self, found: Found, epoch: usize, net: &dyn Module, optimizer: &mut Optimizer) -> Error {
+        let (from, to, value) = match found {
+            Found::Error(error) => return error,
+            Found::Bad { from, to, value } => (from, to, value),
         };
         let place = if from == to { format!("step {to}") } else { format!("steps {from} to {to}") };
         let advice = "lower the learning rate, clip gradients (clip_norm), or scale the inputs";
         let rate = optimizer.learning_rate();
-        let restored = match net.load_state(before) {
+        let restored = match net.load_state(&self.net).and_then(|()| optimizer.load_state(&self.optimizer, self.steps))
+        {
             Ok(()) => "parameters are back to those before the epoch".to_string(),
             Err(error) => format!("parameters could not be put back: {error}"),
         };
