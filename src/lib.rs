@@ -42,6 +42,6 @@ pub use ops::{Correction, CrossEntropyOptions, Order, Reduction};
 pub use rng::Rng;
 pub use shape::{IntoShape, Shape};
 pub use tensor::Tensor;
-pub use tensor::record::no_grad;
+pub use tensor::record::{is_grad_enabled, no_grad};
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -140,10 +140,9 @@ fn adamw_decays_the_weight_apart_from_the_gradient() {
 
 #[test]
 fn rmsprop_is_pytorchs() {
-    for s in [
-        RmsProp { lr: 0.05, ..RmsProp::default() },
-        RmsProp { lr: 0.02, alpha: 0.9, eps: 1e-2, weight_decay: 0.3 },
-    ] {
+    for s in
+        [RmsProp { lr: 0.05, ..RmsProp::default() }, RmsProp { lr: 0.02, alpha: 0.9, eps: 1e-2, weight_decay: 0.3 }]
+    {
         follows(s, &|_, w, g, [v, _]| {
             let g = g + s.weight_decay * w;
             *v = s.alpha * *v + (1.0 - s.alpha) * g * g;
@@ -155,10 +154,9 @@ fn rmsprop_is_pytorchs() {
 
 #[test]
 fn adagrad_is_pytorchs() {
-    for s in [
-        AdaGrad { lr: 0.3, ..AdaGrad::default() },
-        AdaGrad { lr: 0.3, lr_decay: 0.2, eps: 1e-2, weight_decay: 0.3 },
-    ] {
+    for s in
+        [AdaGrad { lr: 0.3, ..AdaGrad::default() }, AdaGrad { lr: 0.3, lr_decay: 0.2, eps: 1e-2, weight_decay: 0.3 }]
+    {
         follows(s, &|t, w, g, [sum, _]| {
             let g = g + s.weight_decay * w;
             *sum += g * g;

@@ -85,7 +85,9 @@ pub(super) fn summary<M: Module + ?Sized>(net: &M, input: &Tensor) -> Result<Sum
     let outputs = WATCH.take().map(|watch| watch.outputs).unwrap_or_default();
     let mut modes = modes.into_iter();
     walk(net, &mut |_, item| {
-        if let (Item::Mode(cell), Some(mode)) = (item, modes.next()) {
+        if let Item::Mode(cell) = item
+            && let Some(mode) = modes.next()
+        {
             cell.set(mode);
         }
     });

@@ -11,6 +11,21 @@ pub trait Progress {
     fn event(&mut self, event: &Event<'_>);
 }
 
+/// A closure hears the events.
+///
+/// ```
+/// use tilework::train::{Event, Progress};
+/// let mut epochs = 0;
+/// let mut count = |event: &Event<'_>| epochs += usize::from(matches!(event, Event::Epoch(_)));
+/// count.event(&Event::Stopped { reason: "an example" });
+/// assert_eq!(epochs, 0);
+/// ```
+impl<F: FnMut(&Event<'_>)> Progress for F {
+    fn event(&mut self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
 /// Tells nobody.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
