@@ -1,5 +1,6 @@
 //! Reverse-mode differentiation over tracked tensors. Gradients are tensors; a gradient of a gradient works.
 
+mod curvature;
 mod custom;
 mod gradcheck;
 mod verify;

@@ -1,6 +1,7 @@
 //! Runs entries of the table of operations on devices: results against the f64 reference, gradients against central
-//! differences of it, and calls that must fail.
+//! differences of it, gradients of gradients against second differences, and calls that must fail.
 
+use super::curvature::Curvature;
 use crate::device::{Device, DeviceKind};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -83,6 +84,8 @@ struct Wanted {
     weights: Data,
     /// By input of `sample.gradient`.
     slopes: Vec<Slopes>,
+    /// Where the sample is differentiated twice.
+    curvature: Option<Curvature>,
 }
 
 /// A result, with the inputs that it is of.
@@ -115,7 +118,9 @@ impl Wanted {
         let slopes = results.first().into_iter().flat_map(|plain| {
             sample.gradient.iter().map(|&input| Slopes::of(sample, &plain.inputs, input, &weights.values))
         });
-        Wanted { slopes: slopes.collect(), weights, results }
+        let curvature =
+            results.first().and_then(|plain| Curvature::of(sample, &plain.inputs, &plain.y, &weights.values));
+        Wanted { slopes: slopes.collect(), curvature, weights, results }
     }
 
     fn answer(&self, half: Option<DType>) -> Option<&Answer> {
@@ -165,6 +170,10 @@ enum What {
         n: usize,
         again: Option<Result<Tensor>>,
     },
+    /// Of the gradient's product with a direction, by entry `n` of the sample's `gradient`.
+    Curvature {
+        n: usize,
+    },
 }
 
 fn attempts(sample: &Sample, wanted: &Wanted, device: &Device) -> Vec<Attempt> {
@@ -189,6 +198,11 @@ fn attempts(sample: &Sample, wanted: &Wanted, device: &Device) -> Vec<Attempt> {
         for (n, (tensor, again)) in first.into_iter().zip(second).enumerate() {
             all.push(Attempt { variant, what: What::Gradient { n, again }, tensor });
         }
+    }
+    if let Some(curvature) = &wanted.curvature {
+        let given = curvature.given(sample, &wanted.weights, device).into_iter().enumerate();
+        let variant = Variant::Plain;
+        all.extend(given.map(|(n, tensor)| Attempt { variant, what: What::Curvature { n }, tensor }));
     }
     all
 }
@@ -259,6 +273,17 @@ fn check(sample: &Sample, wanted: &Wanted, attempts: &[Attempt], report: &mut Re
                         report.fault(format!("{place}: a second backward pass gives other bits"));
                     }
                 }
+            }
+            What::Curvature { n } => {
+                let (Some(curvature), Some(input)) = (&wanted.curvature, sample.gradient.get(*n)) else { continue };
+                let Some((elements, products)) = curvature.products.get(*n) else { continue };
+                let all = curvature.products.iter().flat_map(|(_, products)| products);
+                let scale = all.fold(0.0, |max: f64, p| max.max(p.abs()));
+                let flat: Vec<f64> = given.iter().copied().collect();
+                // Twice as many operations as the gradient, and sums of their products.
+                let allowed = |p: f64| 4.0 * sample.slope * (p.abs() + scale) + 1e-6 * scale + curvature.noise;
+                let terms = elements.iter().zip(products).filter_map(|(&e, &p)| Some((*flat.get(e)?, p, allowed(p))));
+                report.compare(place(&format!("gradient {input} of the gradient")), terms);
             }
         }
     }

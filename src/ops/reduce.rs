@@ -279,11 +279,15 @@ impl Rule for Reduce {
     fn saves(&self, _: u32) -> Saves {
         match self.join {
             Join::Sum => Saves::NONE,
-            Join::Prod | Join::Max | Join::Min => Saves { inputs: 1, output: true },
+            Join::Prod => Saves { inputs: 1, output: false },
+            Join::Max | Join::Min => Saves { inputs: 1, output: true },
         }
     }
 
     fn grad(&self, call: &GradCall<'_>, dy: &Tensor) -> Result<Partials> {
+        if self.join == Join::Prod {
+            return self.product_grad(call, dy);
+        }
         let shape = call.meta(0).shape;
         // The output's shape with the reduced axes as 1, so that it stretches over the input.
         let mut kept = shape;
@@ -292,7 +296,7 @@ impl Rule for Reduce {
         }
         let dy = dy.reshape(kept).expand(shape);
         let dx = match self.join {
-            Join::Sum => dy,
+            Join::Sum | Join::Prod => dy,
             Join::Max | Join::Min => {
                 // Ties share the gradient evenly, as in PyTorch's amax.
                 let hit = call.input(0)?.eq(&call.output()?.reshape(kept)).to_dtype(DType::F32);
@@ -301,28 +305,43 @@ impl Rule for Reduce {
                 let ties = hit.sum_axes(&axes).reshape(kept);
                 &dy * &(&hit / &ties)
             }
-            Join::Prod => return self.product_grad(call, &dy, kept),
         };
         Ok(smallvec![Some(dx)])
     }
 }
 
 impl Reduce {
-    /// `dx_i = dy * Π_{j≠i} x_j`: the product over the input, but with care where a factor is zero.
-    fn product_grad(&self, call: &GradCall<'_>, dy: &Tensor, kept: Shape) -> Result<Partials> {
+    /// `dx_i = dy·Π_{j≠i} x_j`, without a division, so that zeros are factors like others: halves of the rows are multiplied
+    /// until one element is left, and on the way back each half is multiplied by the other.
+    fn product_grad(&self, call: &GradCall<'_>, dy: &Tensor) -> Result<Partials> {
         let x = call.input(0)?;
         let shape = x.shape();
-        let axes: Vec<isize> = (0..shape.rank()).filter(|&a| self.reduces(a)).map(|a| a as isize).collect();
-        let zero = x.eq(&x.zeros_like());
-        let zeros = zero.to_dtype(DType::F32).sum_axes(&axes).reshape(kept);
-        // With one zero, only that element has a gradient: the product of the others. With more, none has.
-        let others = Tensor::select_where(&zero, &x.ones_like(), x);
-        let product = record(Reduce::new("prod", Join::Prod, self.axes), &[&others], &[]).reshape(kept);
-        let none = zeros.eq(&zeros.zeros_like()).to_dtype(DType::F32);
-        let single = zeros.eq(&zeros.ones_like()).to_dtype(DType::F32);
-        let regular = &(&product / &others) * &none;
-        let lone = &(&product * &zero.to_dtype(DType::F32)) * &single;
-        Ok(smallvec![Some(dy * &(&regular + &lone))])
+        if shape.numel() == 0 {
+            return Ok(smallvec![Some(x.zeros_like())]);
+        }
+        let (mut order, reduced): (Vec<usize>, Vec<usize>) = (0..shape.rank()).partition(|&axis| !self.reduces(axis));
+        order.extend(reduced);
+        let forth: Vec<isize> = order.iter().map(|&axis| axis as isize).collect();
+        let mut back = vec![0; order.len()];
+        for (to, &from) in order.iter().enumerate() {
+            back[from] = to as isize;
+        }
+        let permuted = x.permute(&forth);
+        let outputs = dy.numel();
+        let mut rows = permuted.reshape([outputs, shape.numel() / outputs]);
+        let mut halves = Vec::new();
+        while rows.shape()[1] > 1 {
+            let len = rows.shape()[1];
+            let half = len.div_ceil(2);
+            let (left, right) = (rows.slice(1, ..half), rows.slice(1, half..).pad(&[(0, 0), (0, 2 * half - len)], 1.0));
+            rows = &left * &right;
+            halves.push((left, right, len));
+        }
+        let mut dx = dy.reshape([outputs, 1]);
+        for (left, right, len) in halves.iter().rev() {
+            dx = Tensor::cat(&[&(&dx * right), &(&dx * left)], 1).slice(1, ..*len);
+        }
+        Ok(smallvec![Some(dx.reshape(permuted.shape()).permute(&back))])
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Sample {
     pub dtype: DType,
     /// Inputs whose gradients are compared with central differences of the reference.
     pub gradient: Vec<usize>,
+    /// Whether gradients of gradients are compared too, where it is small.
+    pub twice: bool,
     /// How far gradients may be from the differences, relative to their size; see [`Sample::gradient_within`].
     pub slope: f64,
     /// How the inputs are laid out: each variant is one more run.
@@ -160,6 +162,7 @@ impl Sample {
             bound: Bound::Exact,
             dtype: DType::F32,
             gradient: Vec::new(),
+            twice: true,
             slope: SLOPE,
             variants: Variant::LAYOUTS.into(),
         }
@@ -178,6 +181,11 @@ impl Sample {
     /// The gradients for these inputs are checked.
     pub fn gradient(self, inputs: &[usize]) -> Sample {
         Sample { gradient: inputs.into(), ..self }
+    }
+
+    /// The gradient jumps at the inputs, so that only the first is checked.
+    pub fn once(self) -> Sample {
+        Sample { twice: false, ..self }
     }
 
     /// A gradient `g` may be off by `slope·(|g| + the largest of the input's gradients)`; say why at the call.
