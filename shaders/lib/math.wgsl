@@ -18,6 +18,28 @@ fn tw_is_nan(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7fffffffu) > TW_INF_BITS;
 }
 
+// Towards 0; beyond the range its end, where the builtin stops at the last f32 within; NaN gives 0.
+fn tw_to_i32(x: f32) -> i32 {
+    return select(select(i32(x), 2147483647i, x >= 2147483648.0f), 0i, tw_is_nan(x));
+}
+
+fn tw_to_u32(x: f32) -> u32 {
+    return select(select(u32(x), 4294967295u, x >= 4294967296.0f), 0u, tw_is_nan(x));
+}
+
+// x - y·trunc(x / y), the sign of x or 0: 2 ulp of x, or off by y where that is as much, as it is from quotients of 22 bits on.
+// The builtin leaves a quotient that was rounded to the next integer as it is, and has no remainder of infinity.
+fn tw_rem(x: f32, y: f32) -> f32 {
+    let size = abs(y);
+    let step = select(size, -size, x < 0.0f);
+    var r = x - y * trunc(x / y);
+    r = select(r, r + step, r != 0.0f && (r < 0.0f) != (x < 0.0f));
+    r = select(r, r - step, abs(r) >= size);
+    r = select(r, 0.0f, abs(r) >= size);
+    let within = (bitcast<u32>(x) & 0x7fffffffu) < TW_INF_BITS && (bitcast<u32>(y) & 0x7fffffffu) == TW_INF_BITS;
+    return select(r, x, within);
+}
+
 // -1, 0 or 1; NaN stays.
 fn tw_sign(x: f32) -> f32 {
     return select(sign(x), x, tw_is_nan(x));

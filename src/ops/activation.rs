@@ -12,12 +12,12 @@ rows! { ACTIVATION;
     /// Source: Maas, Hannun & Ng 2013, section 3.
     leaky_relu(x; slope) on -10.0..10.0 = x.gt(0.0).select(x, slope * x);
     /// Logistic function `1 / (1 + e^-x)`: range (0, 1), finite for every finite `x`.
-    sigmoid(x) on -20.0..20.0 = (1.0 + (-x).exp()).recip(), d 0(_x, y, dy) = dy * y * (1.0 - y);
+    sigmoid(x) on -6.0..6.0 = (1.0 + (-x).exp()).recip(), d 0(_x, y, dy) = dy * y * (1.0 - y);
     /// `ln σ(x)`, finite for every finite `x`.
     log_sigmoid(x) on -20.0..20.0 = x.min(0.0) - (-x.abs()).exp().ln_1p();
     /// `ln(1 + e^x)`, finite for every finite `x`.
     softplus(x) on -20.0..20.0 = x.max(0.0) + (-x.abs()).exp().ln_1p(),
-        d 0(_x, y, dy) = dy * (1.0 - (-y).exp());
+        d 0(_x, y, dy) = -(dy * (-y).exp_m1());
     /// `x·σ(x)`, also called swish.
     ///
     /// Source: Elfwing, Uchibe & Doya 2017, arXiv:1702.03118.

@@ -18,8 +18,14 @@ rows! { BINARY;
     mul(x, y) on -10.0..10.0 = x * y;
     /// `x / y`, a float for integers too. The operator `/` is this.
     div(x, y) on 0.2..10.0 = x.cast(Ty::F32) / y.cast(Ty::F32);
-    /// The remainder with the sign of the divisor, as Python's `%`.
-    remainder(x, y) on 0.5..10.0 = x.cast(Ty::F32) - (x.cast(Ty::F32) / y.cast(Ty::F32)).floor() * y.cast(Ty::F32);
+    /// The remainder with the sign of the divisor, as Python's `%`; of integers by 0 it is 0.
+    remainder(x, y) on 0.5..10.0 = match x.ty().max(y.ty()) {
+        Ty::Bool | Ty::U32 => x % y,
+        _ => {
+            let rest = x % y; // with the sign of the dividend
+            rest.ne(0).and(rest.lt(0).ne(y.cast(rest.ty()).lt(0))).select(rest + y, rest)
+        }
+    };
     /// `x^y`; NaN for a negative base and a broken exponent.
     pow(x, y) on 0.2..4.0 = x.cast(Ty::F32).pow(y.cast(Ty::F32));
     /// The larger of both; ties share the gradient.
@@ -92,7 +98,7 @@ impl Tensor {
     }
 }
 
-static SELECT: crate::ops::row::Row = crate::ops::row::Row {
+pub(crate) static SELECT: crate::ops::row::Row = crate::ops::row::Row {
     name: "select_where",
     inputs: &["condition", "x", "y"],
     scalars: &[],
@@ -105,7 +111,7 @@ static SELECT: crate::ops::row::Row = crate::ops::row::Row {
     cache: crate::ops::row::Cache::new(),
 };
 
-static MASKED_FILL: crate::ops::row::Row = crate::ops::row::Row {
+pub(crate) static MASKED_FILL: crate::ops::row::Row = crate::ops::row::Row {
     name: "masked_fill",
     inputs: &["x", "mask"],
     scalars: &["value"],

@@ -38,7 +38,7 @@ rows! { UNARY;
     /// Tangent of radians.
     tan(x) on -1.2..1.2 = x.sin() / x.cos();
     /// Hyperbolic tangent.
-    tanh(x) on -6.0..6.0 = x.tanh(), d 0(_x, y, dy) = dy * (1.0 - y * y);
+    tanh(x) on -3.0..3.0 = x.tanh(), d 0(_x, y, dy) = dy * (1.0 - y * y);
     /// Error function.
     erf(x) on -4.0..4.0 = x.erf();
     /// The largest whole number not above. No gradient flows.

@@ -116,8 +116,14 @@ impl Tensor {
     }
 
     /// The identity matrix, `[n, n]`.
+    ///
+    /// Errors: more elements than a tensor can have, from `n` = 65,536 on.
     #[track_caller]
     pub fn eye(n: usize, device: &Device) -> Tensor {
+        if Shape::new(&[n, n]).is_err() {
+            let message = format!("too many elements: given {n}; at most 65535 rows");
+            return Tensor::failed(Error::shape("eye", message).located(Location::caller()), device);
+        }
         let row = Tensor::arange(0u32..n as u32, device);
         row.reshape([n, 1]).eq(&row).to_dtype(DType::F32)
     }

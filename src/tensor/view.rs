@@ -275,7 +275,8 @@ impl Tensor {
         if self.is_contiguous() { self.clone() } else { ops::copy(self) }
     }
 
-    /// The elements converted to `dtype`: floats to integers towards zero, numbers to bool as `!= 0`.
+    /// The elements converted to `dtype`: floats to integers towards zero (beyond the range to its end, NaN to 0), integers to
+    /// integers by their bits, numbers to bool as `!= 0`.
     #[track_caller]
     pub fn to_dtype(&self, dtype: DType) -> Tensor {
         if self.dtype() == dtype { self.clone() } else { ops::cast(self, dtype) }

@@ -84,7 +84,7 @@ pub(super) static ROWS: [Row; 29] = [
         name: "rem",
         cpu: |ty, x, out| typed(ty, x, out, |a, b| a % b, math::rem_i32, math::rem_u32),
         f64: |[a, b, _]| a % b,
-        wgsl: |_| "$a % $b",
+        wgsl: |ty| if ty == Ty::F32 { "tw_rem($a, $b)" } else { "$a % $b" },
         diff: |d| [Some(d.dy), Some(-d.dy * (d.x[0] / d.x[1]).trunc()), None],
         ..BINARY
     },
@@ -129,8 +129,12 @@ pub(super) static ROWS: [Row; 29] = [
     Row {
         prim: Prim::Abs,
         name: "abs",
-        types: SIGNED,
-        cpu: |ty, x, out| if ty == Ty::F32 { one(x, out, f32::abs) } else { one(x, out, i32::wrapping_abs) },
+        types: NUMBER,
+        cpu: |ty, x, out| match ty {
+            Ty::F32 => one(x, out, f32::abs),
+            Ty::I32 => one(x, out, i32::wrapping_abs),
+            _ => one(x, out, |a: u32| a),
+        },
         f64: |[a, ..]| a.abs(),
         wgsl: |_| "abs($a)",
         diff: |d| [Some(d.dy * d.x[0].sign()), None, None],
@@ -139,10 +143,18 @@ pub(super) static ROWS: [Row; 29] = [
     Row {
         prim: Prim::Sign,
         name: "sign",
-        types: SIGNED,
-        cpu: |ty, x, out| if ty == Ty::F32 { one(x, out, math::sign) } else { one(x, out, i32::signum) },
+        types: NUMBER,
+        cpu: |ty, x, out| match ty {
+            Ty::F32 => one(x, out, math::sign),
+            Ty::I32 => one(x, out, i32::signum),
+            _ => one(x, out, |a: u32| a.min(1)),
+        },
         f64: |&[a, ..]| if a == 0.0 || a.is_nan() { a } else { a.signum() },
-        wgsl: |ty| if ty == Ty::F32 { "tw_sign($a)" } else { "sign($a)" },
+        wgsl: |ty| match ty {
+            Ty::F32 => "tw_sign($a)",
+            Ty::I32 => "sign($a)",
+            _ => "min($a, 1u)",
+        },
         ..UNARY
     },
     Row {
@@ -194,7 +206,8 @@ pub(super) static ROWS: [Row; 29] = [
         types: ANY,
         cpu: |ty, x, out| typed(ty, x, out, |a, b| a != b, |a, b| a != b, |a, b| a != b),
         f64: |[a, b, _]| truth(a != b),
-        wgsl: |_| "$a != $b",
+        // a comparison for "unordered or not equal" is what WGSL's != is not everywhere: NaN ≠ NaN
+        wgsl: |ty| if ty == Ty::F32 { "!($a == $b)" } else { "$a != $b" },
         ..TEST
     },
     Row {
@@ -279,7 +292,7 @@ pub(super) static ROWS: [Row; 29] = [
         types: &[Ty::Bool, Ty::I32, Ty::F32],
         cpu: |ty, x, out| if ty == Ty::F32 { one(x, out, math64::to_u32) } else { one(x, out, |a: u32| a) },
         f64: |&[a, ..]| f64::from(a as u32),
-        wgsl: |_| "u32($a)",
+        wgsl: |ty| if ty == Ty::F32 { "tw_to_u32($a)" } else { "u32($a)" },
         ..UNARY
     },
     Row {
@@ -289,7 +302,7 @@ pub(super) static ROWS: [Row; 29] = [
         types: &[Ty::Bool, Ty::U32, Ty::F32],
         cpu: |ty, x, out| if ty == Ty::F32 { one(x, out, math64::to_i32) } else { one(x, out, |a: u32| a) },
         f64: |&[a, ..]| f64::from(a as i32),
-        wgsl: |_| "i32($a)",
+        wgsl: |ty| if ty == Ty::F32 { "tw_to_i32($a)" } else { "i32($a)" },
         ..UNARY
     },
     Row {
