@@ -26,7 +26,7 @@ impl Program {
 }
 
 /// A primitive in f64, or on the words of integers.
-fn apply(prim: Prim, operand: Ty, result: Ty, x: &[f64; 3]) -> f64 {
+pub(super) fn apply(prim: Prim, operand: Ty, result: Ty, x: &[f64; 3]) -> f64 {
     let row = prim.row();
     let exact = match row.rule {
         Rule::Same | Rule::Shift => operand != Ty::F32,
@@ -41,7 +41,7 @@ fn apply(prim: Prim, operand: Ty, result: Ty, x: &[f64; 3]) -> f64 {
 }
 
 /// The number that a word holds.
-fn number(bits: u32, ty: Ty) -> f64 {
+pub(super) fn number(bits: u32, ty: Ty) -> f64 {
     match ty {
         Ty::F32 => f64::from(f32::from_bits(bits)),
         Ty::I32 => f64::from(bits.cast_signed()),

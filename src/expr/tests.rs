@@ -1,6 +1,7 @@
 //! The table of primitives held against its f64 reference on the CPU, by derivative, and as WGSL.
 
 use super::prim::{Prim, Row, Rule, rows};
+use super::span::cpu_ulps;
 use super::*;
 use crate::shape::{Layout, Shape};
 use DType::F32;
@@ -101,18 +102,6 @@ fn ulps(got: f32, want: f64) -> f64 {
     if same { 0.0 } else { f64::INFINITY }
 }
 
-/// What each function of f32 is held to on the CPU. Measured over all bit patterns: exp 0.93, exp_m1 1.46, ln 0.77,
-/// ln_1p 0.82, tanh 2.39, erf 1.30, sin, cos and pow 0.50. The rest rounds once.
-fn bound(name: &str) -> f64 {
-    match name {
-        "tanh" => 2.5,
-        "exp_m1" | "erf" => 1.5,
-        "exp" | "ln" | "ln_1p" => 1.0,
-        "sin" | "cos" | "pow" => 0.501,
-        _ => 0.5,
-    }
-}
-
 fn check_floats(row: &Row, columns: &[Vec<f32>]) {
     let program = single(row, Ty::F32);
     let words: Vec<Vec<u32>> = columns.iter().map(|c| c.iter().map(|v| v.to_bits()).collect()).collect();
@@ -124,7 +113,7 @@ fn check_floats(row: &Row, columns: &[Vec<f32>]) {
         }
         let want = program.eval_f64(&x, &[])[0];
         let ok = match program.outputs()[0] {
-            F32 => ulps(f32::from_bits(word), want) <= bound(row.name),
+            F32 => ulps(f32::from_bits(word), want) <= cpu_ulps(row.prim),
             DType::I32 => f64::from(word.cast_signed()) == want,
             _ => f64::from(word) == want,
         };

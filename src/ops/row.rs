@@ -18,6 +18,7 @@ pub(crate) type Slope = for<'b> fn(&'b Builder, &[E<'b>], E<'b>, E<'b>) -> E<'b>
 type Types = SmallVec<[DType; 3]>;
 
 /// An element-wise operation.
+#[derive(Debug)]
 pub(crate) struct Row {
     /// As the method is spelled.
     pub name: &'static str,
@@ -34,6 +35,7 @@ pub(crate) struct Row {
 }
 
 /// The programs of a row by element types; floats are found without a lock.
+#[derive(Debug)]
 pub(crate) struct Cache {
     floats: OnceLock<Arc<Program>>,
     others: Mutex<Option<FxHashMap<Types, Arc<Program>>>>,

@@ -88,7 +88,11 @@ impl Bound {
             DType::BF16 => (2f64.powi(-8), 0.0),
             _ => return allowed,
         };
-        allowed.zip_mut_with(reference, |a, r| *a += relative * (r.abs() + *a) + least);
+        allowed.zip_mut_with(reference, |a, r| {
+            if r.is_finite() {
+                *a += relative * (r.abs() + *a) + least;
+            }
+        });
         allowed
     }
 }

@@ -25,24 +25,34 @@
 mod argmax;
 mod bound;
 mod cat;
+mod create;
 mod cross_entropy;
 mod cumsum;
 mod data;
+mod diagonal;
 mod gather;
 mod matmul;
 mod norm;
 mod pad;
+mod random;
 mod reduce;
+mod row;
 mod scatter;
+mod slice;
 mod softmax;
 mod sort;
 mod variance;
+mod view;
+
+#[cfg(test)]
+mod meaning;
 
 pub use bound::Bound;
 pub use data::{Data, Variant};
 
 use crate::device::Device;
 use crate::dtype::DType;
+use crate::ops::row::Row;
 use crate::tensor::Tensor;
 use ndarray::ArrayD;
 use std::fmt;
@@ -54,8 +64,14 @@ pub struct OpInfo {
     pub name: &'static str,
     /// Where its meaning is taken from: the function of another library that it equals, a paper, or an equation.
     pub source: &'static str,
-    samples: fn() -> Vec<Sample>,
-    bad: fn() -> Vec<Bad>,
+    made: Made,
+}
+
+/// Where samples and bad calls come from.
+#[derive(Debug, Clone, Copy)]
+enum Made {
+    Written { samples: fn() -> Vec<Sample>, bad: fn() -> Vec<Bad> },
+    Row(&'static Row),
 }
 
 /// What is computed from the inputs.
@@ -92,7 +108,7 @@ pub struct Bad {
     /// What is called.
     pub call: Box<dyn Fn(&Device) -> Tensor + Send + Sync>,
     /// How the text of its error begins.
-    pub text: &'static str,
+    pub text: String,
 }
 
 /// All operations.
@@ -102,22 +118,27 @@ pub struct Bad {
 /// assert!(names.contains(&"cat"));
 /// ```
 pub fn ops() -> Vec<OpInfo> {
-    [
+    let written = [
         argmax::ROWS,
         cat::ROWS,
+        create::ROWS,
         cross_entropy::ROWS,
         cumsum::ROWS,
+        diagonal::ROWS,
         gather::ROWS,
         matmul::ROWS,
         norm::ROWS,
         pad::ROWS,
+        random::ROWS,
         reduce::ROWS,
         scatter::ROWS,
+        slice::ROWS,
         softmax::ROWS,
         sort::ROWS,
         variance::ROWS,
-    ]
-    .concat()
+        view::ROWS,
+    ];
+    row::all().map(OpInfo::of_row).chain(written.concat()).collect()
 }
 
 impl OpInfo {
@@ -128,17 +149,27 @@ impl OpInfo {
         samples: fn() -> Vec<Sample>,
         bad: fn() -> Vec<Bad>,
     ) -> OpInfo {
-        OpInfo { name, source, samples, bad }
+        OpInfo { name, source, made: Made::Written { samples, bad } }
+    }
+
+    fn of_row(row: &'static Row) -> OpInfo {
+        OpInfo { name: row.name, source: "the formula at its method, in f64", made: Made::Row(row) }
     }
 
     /// Its samples: the same each time.
     pub fn samples(&self) -> Vec<Sample> {
-        (self.samples)()
+        match self.made {
+            Made::Written { samples, .. } => samples(),
+            Made::Row(row) => row::samples(row),
+        }
     }
 
     /// Calls of it that must fail.
     pub fn bad(&self) -> Vec<Bad> {
-        (self.bad)()
+        match self.made {
+            Made::Written { bad, .. } => bad(),
+            Made::Row(row) => row::bad(row),
+        }
     }
 }
 
@@ -213,8 +244,8 @@ impl fmt::Debug for Sample {
 
 impl Bad {
     /// `call` must fail with an error whose text begins with `text`.
-    pub fn new(text: &'static str, call: impl Fn(&Device) -> Tensor + Send + Sync + 'static) -> Bad {
-        Bad { call: Box::new(call), text }
+    pub fn new(text: impl Into<String>, call: impl Fn(&Device) -> Tensor + Send + Sync + 'static) -> Bad {
+        Bad { call: Box::new(call), text: text.into() }
     }
 }
 
