@@ -11,17 +11,26 @@ pub use cross_entropy::CrossEntropy;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-use std::fmt::Debug;
 use std::panic::Location;
 
-/// What training minimises.
-pub trait Loss: Debug + Send + Sync {
+/// What training minimises. A closure of predictions and targets is a loss, too.
+pub trait Loss: Send + Sync {
     /// The loss of predictions for a batch: one element, unless [`Reduction::None`] was asked for. Errors ride in the tensor.
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Tensor;
 
     /// As it is spelled in files and tables: `cross_entropy`.
     fn name(&self) -> &'static str;
+}
+
+impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for F {
+    fn loss(&self, prediction: &Tensor, target: &Tensor) -> Tensor {
+        self(prediction, target)
+    }
+
+    fn name(&self) -> &'static str {
+        "custom"
+    }
 }
 
 /// Mean squared error: `(x - t)²`. Prediction and target of one shape.

@@ -191,12 +191,12 @@ fn a_summary_is_a_table_of_layers_shapes_and_numbers() {
     let text = "\
 Layer  Kind         Output      Parameters
 ------------------------------------------
-       input        [1, 8]                
+       input        [1, 8]
 0      Embedding    [1, 8, 16]      16,000
 1      Flatten      [1, 128]             0
 2      Linear       [1, 32]          4,128
 3      BatchNorm1d  [1, 32]             64
-4      Sequential   [1, 32]               
+4      Sequential   [1, 32]
 4.0    Relu         [1, 32]              0
 4.1    Dropout      [1, 32]              0
 5      Linear       [1, 2]              66

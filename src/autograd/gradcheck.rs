@@ -110,14 +110,14 @@ fn check(f: &dyn Fn(&[Tensor]) -> Tensor, inputs: &[Tensor], how: GradCheck) -> 
             return wrong(format!("two backward passes differ: {place}: {} and {}", given[e], again[e]));
         }
         for e in spread(values.len(), how.elements) {
-            let (want, given) = (slope(f, inputs, i, e, &values, &weights, how.eps)?, f64::from(given[e]));
-            let (error, allowed) = ((given - want).abs(), how.atol + how.rtol * want.abs());
+            let (want, given) = (slope(f, inputs, i, e, &values, &weights, how.eps)?, given[e]);
+            let (error, allowed) = ((f64::from(given) - want).abs(), how.atol + how.rtol * want.abs());
             if error > allowed || error.is_nan() {
                 let place = place(i, e, &shape);
                 return wrong(format!(
                     "the gradient is not the slope: {place}, where the value is {}: backward gives {given}, differences \
-                     {want} ± {allowed:.1e}; mend the backward, or keep away from a kink",
-                    values[e]
+                     {} ± {allowed:.1e}; mend the backward, or keep away from a kink",
+                    values[e], want as f32
                 ));
             }
             worst = worst.max(error / allowed);

@@ -142,7 +142,7 @@ impl fmt::Display for Summary {
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let [a, b, c, d] = [0, 1, 2, 3].map(width);
         for (i, [name, kind, output, parameters]) in rows.iter().enumerate() {
-            writeln!(f, "{name:a$}  {kind:b$}  {output:c$}  {parameters:>d$}")?;
+            writeln!(f, "{}", format!("{name:a$}  {kind:b$}  {output:c$}  {parameters:>d$}").trim_end())?;
             if i == 0 {
                 writeln!(f, "{}", "-".repeat(a + b + c + d + 6))?;
             }

@@ -11,6 +11,7 @@ pub use progress::{Cancel, EpochRecord, Event, History, Progress, Silent};
 use crate::device::DeviceKind;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::loss::{CrossEntropy, Loss, Mse, Reduction};
 use crate::nn::{Mode, Module};
 use crate::optim::{Optimizer, Schedule};
 use crate::rng::Rng;
@@ -28,26 +29,37 @@ const LOOK_EVERY: usize = 32;
 pub type Score<'a> = &'a dyn Fn(&Tensor, &Tensor) -> Tensor;
 
 /// What is minimised, and what is counted beside it.
+///
+/// ```
+/// use tilework::{Tensor, loss::CrossEntropy, train::Objective};
+/// let smooth = CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() };
+/// let classes = Objective { loss: &smooth, ..Objective::classes() };
+/// let quartic = |y: &Tensor, t: &Tensor| (y - t).square().square().mean();
+/// let values = Objective { loss: &quartic, hits: None };
+/// # let _ = (classes, values);
+/// ```
 #[derive(Clone, Copy)]
 pub struct Objective<'a> {
     /// The mean loss of a batch: one element.
-    pub loss: Score<'a>,
+    pub loss: &'a dyn Loss,
     /// The number of right answers in a batch: one element, `f32`.
     pub hits: Option<Score<'a>>,
 }
+
+static CLASSES: CrossEntropy = CrossEntropy { label_smoothing: 0.0, weight: None, reduction: Reduction::Mean };
 
 impl Objective<'static> {
     /// Cross-entropy of logits `[B, C]` against classes `[B]`; right answers are counted.
     pub fn classes() -> Objective<'static> {
         Objective {
-            loss: &|logits, classes| logits.cross_entropy(classes),
+            loss: &CLASSES,
             hits: Some(&|logits, classes| logits.argmax_axis(-1).eq(classes).to_dtype(DType::F32).sum()),
         }
     }
 
     /// Mean squared error; targets have the predictions' shape.
     pub fn values() -> Objective<'static> {
-        Objective { loss: &|y, t| y.squared_difference(t).mean(), hits: None }
+        Objective { loss: &Mse { reduction: Reduction::Mean }, hits: None }
     }
 }
 
@@ -283,7 +295,7 @@ impl Trainer {
             }
             let batch = data.slice((step - 1) * self.batch_size, rows.min(step * self.batch_size));
             let prediction = net.forward(&batch.x);
-            let loss = (objective.loss)(&prediction, &batch.y);
+            let loss = objective.loss.loss(&prediction, &batch.y);
             sums.add(objective, &prediction, &loss, &batch);
             let mut grads = loss.backward()?;
             if let Some(limit) = self.clip_norm {
@@ -329,7 +341,7 @@ impl Trainer {
             for start in (0..data.rows()).step_by(self.batch_size.max(1)) {
                 let batch = data.slice(start, data.rows().min(start + self.batch_size.max(1)));
                 let prediction = net.forward(&batch.x);
-                sums.add(objective, &prediction, &(objective.loss)(&prediction, &batch.y), &batch);
+                sums.add(objective, &prediction, &objective.loss.loss(&prediction, &batch.y), &batch);
             }
         });
         sums.total()?;
