@@ -15,7 +15,8 @@ const SMALL: usize = 700;
 /// The step of the differences: truncation (step²) and cancellation (2⁻⁵³ / step²) are then both near 1e-7.
 const STEP: f64 = 3e-4;
 
-/// Products of the loss's second derivatives with a direction.
+/// Products of the second derivatives of a loss, `Σ y·(w + y/2)`, with a direction. The square makes the gradient that arrives at
+/// the operation depend on its inputs, so that a linear operation too has a second derivative: its rule, differentiated.
 pub(super) struct Curvature {
     /// By entry of the sample's `gradient`.
     directions: Vec<Data>,
@@ -50,7 +51,7 @@ impl Curvature {
             if let Some(value) = moved.get_mut(input).and_then(|x| x.iter_mut().nth(element)) {
                 *value += step;
             }
-            (sample.reference)(&moved).iter().zip(weights).map(|(y, w)| y * w).sum()
+            (sample.reference)(&moved).iter().zip(weights).map(|(y, w)| y * (w + 0.5 * y)).sum()
         };
         let products = sample.gradient.iter().zip(&by).map(|(&input, x)| {
             let elements: Vec<usize> = (0..x.len()).step_by(x.len().div_ceil(CHECKED).max(1)).collect();
@@ -63,7 +64,7 @@ impl Curvature {
             (elements.clone(), elements.iter().map(product).collect())
         });
         let products = products.collect();
-        let loss: f64 = y.iter().zip(weights).map(|(y, w)| (y * w).abs()).sum();
+        let loss: f64 = y.iter().zip(weights).map(|(y, w)| (y * w).abs() + 0.5 * y * y).sum();
         // Cancellation at the smallest step, and truncation.
         let noise = (4.0 * f64::EPSILON / (0.1 * STEP * STEP) + 4.0 * STEP * STEP) * (1.0 + loss);
         Some(Curvature { directions, products, noise })
@@ -74,7 +75,8 @@ impl Curvature {
         let wants = |i: usize| sample.gradient.contains(&i);
         let inputs = sample.inputs.iter().map(|x| x.tensor(Variant::Plain, device)).enumerate();
         let inputs: Vec<Tensor> = inputs.map(|(i, x)| if wants(i) { x.tracked() } else { x }).collect();
-        let loss = (&(sample.call)(&inputs) * &weights.tensor(Variant::Plain, device)).sum();
+        let y = (sample.call)(&inputs);
+        let loss = (&y * &(&weights.tensor(Variant::Plain, device) + &(&y * 0.5))).sum();
         let leaves: Vec<&Tensor> = sample.gradient.iter().filter_map(|&i| inputs.get(i)).collect();
         let second = || -> Result<Vec<Tensor>> {
             let grads = backward(&loss, Graph::Keep)?;

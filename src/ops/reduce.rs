@@ -391,7 +391,8 @@ impl Tensor {
         self.sum_axes(&self.every_axis())
     }
 
-    /// Sums along `axes`, which go from the shape.
+    /// Sums along `axes`, which go from the shape; [`Tensor::unsqueeze`] puts a dimension of 1 back where one is needed to
+    /// broadcast (`keepdim` elsewhere): `&x / &x.sum_axes(&[1]).unsqueeze(1)`.
     ///
     /// ```
     /// use tilework::{Device, Tensor};

@@ -8,7 +8,7 @@ mod sort;
 mod views;
 
 use common::devices;
-use tilework::{Device, Tensor};
+use tilework::Tensor;
 
 /// `n` values that repeat late and hit exact binary fractions, so that sums of a few are exact.
 fn values(n: usize) -> Vec<f32> {

@@ -13,64 +13,6 @@ fn u32s(values: &[u32], shape: &[usize], device: &Device) -> Tensor {
 }
 
 #[test]
-fn gather_picks_elements_along_any_axis() {
-    for device in devices() {
-        for [a, m, n, b] in [[1, 1, 1, 1], [2, 3, 5, 4], [3, 7, 255, 1], [1, 2, 256, 3], [5, 257, 2, 1], [2, 4, 0, 3]] {
-            let x = values(a * m * b);
-            let index = indices(a * n * b, m);
-            let expected: Vec<f32> =
-                (0..a * n * b).map(|at| x[(at / b / n * m + index[at] as usize) * b + at % b]).collect();
-            let tensor = Tensor::from_slice(&x, [a, m, b], &device);
-            let index = u32s(&index, &[a, n, b], &device);
-            let case = format!("{a} {m} {n} {b} {device}");
-            assert_eq!(tensor.gather(1, &index).to_vec::<f32>().unwrap(), expected, "{case}");
-            // The same through views: transposed, flipped, cut, and an index of the other type.
-            let view = tensor.permute(&[2, 0, 1]).contiguous().permute(&[1, 2, 0]);
-            let other = index.to_dtype(DType::I32).flip(&[0]).contiguous().flip(&[0]);
-            assert_eq!(view.gather(-2, &other).to_vec::<f32>().unwrap(), expected, "views {case}");
-            let larger = tensor.pad(&[(0, 1), (0, 0), (0, 2)], 0.0);
-            assert_eq!(larger.gather(1, &index).to_vec::<f32>().unwrap(), expected, "from a larger one {case}");
-        }
-    }
-}
-
-#[test]
-fn rows_are_selected_and_taken() {
-    for device in devices() {
-        let x = values(7 * 13);
-        let table = Tensor::from_slice(&x, [7, 13], &device);
-        for n in [0, 1, 6, 255, 256, 257] {
-            let index = indices(n, 7);
-            let expected: Vec<f32> = index.iter().flat_map(|&i| x[i as usize * 13..][..13].to_vec()).collect();
-            let rows = table.index_select(0, &u32s(&index, &[n], &device));
-            assert_eq!(rows.to_vec::<f32>().unwrap(), expected, "{n} {device}");
-            let columns = table.t().index_select(1, &u32s(&index, &[n], &device));
-            assert_eq!(columns.t().to_vec::<f32>().unwrap(), expected, "{n} {device}");
-        }
-        let tokens = u32s(&[6, 0, 3, 3, 1, 2], &[2, 3], &device);
-        let taken = table.take(0, &tokens);
-        assert_eq!(taken.shape(), [2, 3, 13]);
-        assert_eq!(taken.to_vec::<f32>().unwrap()[3 * 13..4 * 13], x[3 * 13..4 * 13]);
-        assert_eq!(table.take(1, &u32s(&[5], &[], &device)).shape(), [7]);
-        assert_eq!(table.take(-1, &tokens).shape(), [7, 2, 3]);
-        let half = table.to_dtype(DType::F16).index_select(0, &u32s(&[1], &[1], &device));
-        assert_eq!(half.dtype(), DType::F16);
-        assert_eq!(half.to_dtype(DType::F32).to_vec::<f32>().unwrap(), x[13..26], "multiples of 1/8 fit f16");
-    }
-}
-
-#[test]
-fn more_elements_than_one_grid_dimension_holds_are_gathered() {
-    let n = 65_535 * 256 + 300;
-    for device in devices() {
-        let x = Tensor::arange(0u32..1000, &device);
-        let index: Vec<u32> = (0..n as u32).map(|i| i.wrapping_mul(2_654_435_761) % 1000).collect();
-        let y = x.index_select(0, &u32s(&index, &[n], &device)).to_vec::<u32>().unwrap();
-        assert!(y == index, "{device}");
-    }
-}
-
-#[test]
 fn an_index_out_of_range_reads_nan_or_zero_and_adds_nothing() {
     for device in devices() {
         let x = Tensor::from_vec(vec![1.0, 2.0, 3.0], [3], &device).tracked();
@@ -89,34 +31,6 @@ fn an_index_out_of_range_reads_nan_or_zero_and_adds_nothing() {
         }
         let none = Tensor::zeros([0, 2], &device).index_select(0, &u32s(&[0], &[1], &device));
         assert!(none.to_vec::<f32>().unwrap().iter().all(|v| v.is_nan()), "{device}");
-    }
-}
-
-#[test]
-fn scatter_add_adds_every_element_where_its_index_says() {
-    for device in devices() {
-        // The last cases sort lanes longer than a block, and add runs that reach over many chunks.
-        let cases = [[1, 1, 1, 1], [2, 3, 5, 4], [3, 7, 255, 1], [1, 2, 256, 3], [5, 257, 2, 1], [2, 4, 0, 3]];
-        for [a, m, n, b] in cases.into_iter().chain([[2, 3, 1500, 2], [1, 1, 2049, 1], [1, 600, 2000, 1]]) {
-            let (src, base) = (values(a * n * b), values(a * m * b));
-            let index = indices(a * n * b, m + 1); // some out of range
-            let mut expected = base.clone();
-            for (at, (&x, &v)) in src.iter().zip(&index).enumerate() {
-                if (v as usize) < m {
-                    expected[(at / b / n.max(1) * m + v as usize) * b + at % b] += x; // exact: multiples of 1/8
-                }
-            }
-            let base = Tensor::from_slice(&base, [a, m, b], &device);
-            let src = Tensor::from_slice(&src, [a, n, b], &device);
-            let index = u32s(&index, &[a, n, b], &device);
-            let case = format!("{a} {m} {n} {b} {device}");
-            assert_eq!(base.scatter_add(1, &index, &src).to_vec::<f32>().unwrap(), expected, "{case}");
-            let larger = src.pad(&[(0, 2), (0, 1), (0, 1)], 9.0);
-            assert_eq!(base.scatter_add(1, &index, &larger).to_vec::<f32>().unwrap(), expected, "{case}");
-            let wide = base.pad(&[(0, 0), (0, 0), (0, 2)], 5.0).scatter_add(1, &index, &src);
-            assert_eq!(wide.slice(2, ..b).to_vec::<f32>().unwrap(), expected, "{case}");
-            assert!(wide.slice(2, b..).to_vec::<f32>().unwrap().iter().all(|&v| v == 5.0), "{case}");
-        }
     }
 }
 
@@ -157,38 +71,6 @@ fn sums_by_index_have_the_same_bits_in_every_run() {
         let index = u32s(&indices(n, 11), &[n], &device);
         let run = || Tensor::zeros([11], &device).index_add(0, &index, &src).to_vec::<f32>().unwrap();
         assert_eq!(run(), run(), "{device}");
-    }
-}
-
-#[test]
-fn gradients_of_picking_and_placing_are_each_other() {
-    check_linear("gather", &[3, 4], |x| x.gather(1, &u32s(&[0, 0, 3, 1, 2, 2], &[3, 2], x.device())));
-    check_linear("gather from a larger one", &[3, 4], |x| x.gather(0, &u32s(&[2, 2, 0], &[1, 3], x.device())));
-    check_linear("index_select", &[5, 3], |x| x.index_select(0, &u32s(&[4, 0, 4, 4, 1], &[5], x.device())));
-    check_linear("index_select of columns", &[2, 5], |x| x.index_select(1, &u32s(&[4, 0, 4], &[3], x.device())));
-    check_linear("take", &[4, 2], |x| x.take(0, &u32s(&[1, 1, 3, 0], &[2, 2], x.device())));
-    check_linear("scatter_add by src", &[4, 3], |x| {
-        let index = u32s(&[1, 0, 1, 5, 1, 0], &[2, 3], x.device());
-        Tensor::zeros([2, 4], x.device()).scatter_add(0, &index, x)
-    });
-    check_linear("scatter_add by base", &[2, 3], |x| {
-        x.scatter_add(1, &u32s(&[1, 0], &[2, 1], x.device()), &x.exp().detach().zeros_like())
-    });
-    check_linear("index_add", &[3, 2], |x| x.zeros_like().index_add(0, &u32s(&[2, 2, 0], &[3], x.device()), x));
-    check_linear("embedding of more tokens than a chunk", &[3, 2], |x| {
-        x.take(0, &u32s(&indices(700, 3), &[700], x.device())).reshape([100, 7, 2]).sum_axes(&[0])
-    });
-}
-
-#[test]
-fn one_hot_marks_the_class() {
-    for device in devices() {
-        let classes = u32s(&[2, 0, 9], &[3], &device);
-        let expected = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        assert_eq!(classes.one_hot(3).to_vec::<f32>().unwrap(), expected, "{device}");
-        let signed = Tensor::from_vec(vec![2, 0, -1], [3], &device);
-        assert_eq!(signed.one_hot(3).to_vec::<f32>().unwrap(), expected, "{device}");
-        assert_eq!(u32s(&[1; 4], &[2, 2], &device).one_hot(5).shape(), [2, 2, 5]);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Elements in order, and extremes.
 
-use crate::{check_linear, devices, error, values};
+use crate::{devices, error, values};
 use std::cmp::Ordering;
-use tilework::{DType, Order, Tensor};
+use tilework::{Order, Tensor};
 
 /// Values with ties, both zeros, infinities and NaN among them.
 fn rough(n: usize) -> Vec<f32> {
@@ -44,61 +44,6 @@ fn sorting_is_stable_at_every_length_with_nan_last() {
             }
         }
     }
-}
-
-#[test]
-fn every_lane_of_any_axis_is_sorted_alone() {
-    for device in devices() {
-        for [a, n, b] in [[3, 5, 1], [2, 300, 3], [1, 1500, 2], [4, 1100, 1], [7, 1, 3], [2, 0, 3]] {
-            let x = rough(a * n * b);
-            let tensor = Tensor::from_slice(&x, [a, n, b], &device);
-            let mut expected = vec![0; a * n * b];
-            for lane in 0..a * b {
-                let at = |j: usize| (lane / b * n + j) * b + lane % b;
-                let values: Vec<f32> = (0..n).map(|j| x[at(j)]).collect();
-                for (j, place) in argsorted(&values, Order::Ascending).into_iter().enumerate() {
-                    expected[at(j)] = place;
-                }
-            }
-            let case = format!("{a} {n} {b} {device}");
-            assert!(tensor.argsort(1, Order::Ascending).to_vec::<u32>().unwrap() == expected, "{case}");
-            let view = tensor.permute(&[1, 0, 2]).contiguous().permute(&[1, 0, 2]);
-            assert!(view.argsort(-2, Order::Ascending).to_vec::<u32>().unwrap() == expected, "a view {case}");
-        }
-    }
-}
-
-#[test]
-fn integers_and_bools_sort_by_value() {
-    for device in devices() {
-        let signed = Tensor::from_vec(vec![3, -1, i32::MIN, i32::MAX, 0, -1], [6], &device);
-        assert_eq!(signed.sort(0, Order::Ascending).to_vec::<i32>().unwrap(), [i32::MIN, -1, -1, 0, 3, i32::MAX]);
-        assert_eq!(signed.argsort(0, Order::Descending).to_vec::<u32>().unwrap(), [3, 0, 4, 1, 5, 2]);
-        let unsigned = Tensor::from_vec(vec![u32::MAX, 0, 7], [3], &device);
-        assert_eq!(unsigned.sort(0, Order::Ascending).to_vec::<u32>().unwrap(), [0, 7, u32::MAX]);
-        assert_eq!(unsigned.sort(0, Order::Descending).to_vec::<u32>().unwrap(), [u32::MAX, 7, 0]);
-        let bools = Tensor::from_vec(vec![true, false, true], [3], &device);
-        assert_eq!(bools.sort(0, Order::Ascending).to_vec::<bool>().unwrap(), [false, true, true]);
-        let half = Tensor::from_vec(vec![2.0, 1.0], [2], &device).to_dtype(DType::BF16).sort(0, Order::Ascending);
-        assert_eq!(half.to_dtype(DType::F32).to_vec::<f32>().unwrap(), [1.0, 2.0]);
-    }
-}
-
-#[test]
-fn topk_gives_the_largest_and_where_they_are() {
-    for device in devices() {
-        let x = Tensor::from_vec(vec![1.0, 5.0, f32::NAN, 5.0, 2.0, 0.0, 9.0, 8.0], [2, 4], &device);
-        let (top, places) = x.topk(2, 1);
-        assert_eq!(top.to_vec::<f32>().unwrap(), [5.0, 5.0, 9.0, 8.0], "{device}");
-        assert_eq!(places.to_vec::<u32>().unwrap(), [1, 3, 2, 3], "{device}");
-        assert_eq!(x.topk(0, 0).0.shape(), [0, 4]);
-        let (failed, _) = x.topk(3, 0);
-        assert!(error(&failed).starts_with("topk: k is larger than axis 0 of [2, 4]: given 3"), "{}", error(&failed));
-        assert!(error(&x.sort(5, Order::Ascending)).contains("axis 5 is out of range"));
-    }
-    check_linear("sort", &[4, 5], |x| x.sort(0, Order::Ascending));
-    check_linear("sort of a transposed tensor", &[4, 5], |x| x.t().sort(0, Order::Descending));
-    check_linear("topk", &[3, 6], |x| x.topk(2, -1).0);
 }
 
 #[test]

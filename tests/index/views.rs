@@ -1,6 +1,6 @@
-//! Gradients of views, and borders.
+//! Gradients of views.
 
-use crate::{check_linear, devices, error, values};
+use crate::{check_linear, devices};
 use tilework::Tensor;
 
 #[test]
@@ -32,50 +32,4 @@ fn many_windows_over_one_element_all_count() {
         let covers = |o: usize| (o + 1).min(windows) - (o + 1).saturating_sub(size);
         assert!(dx.iter().enumerate().all(|(o, &d)| d == covers(o) as f32), "{device}");
     }
-}
-
-/// `pad` in plain Rust for two dimensions.
-fn padded(x: &[f32], [rows, columns]: [usize; 2], borders: [(usize, usize); 2], value: f32) -> Vec<f32> {
-    let [(above, below), (left, right)] = borders;
-    let mut y = Vec::new();
-    for i in 0..above + rows + below {
-        for j in 0..left + columns + right {
-            let inside = (above..above + rows).contains(&i) && (left..left + columns).contains(&j);
-            y.push(if inside { x[(i - above) * columns + j - left] } else { value });
-        }
-    }
-    y
-}
-
-#[test]
-fn pad_puts_a_border_around_a_tensor_and_around_its_views() {
-    for device in devices() {
-        for (rows, columns) in [(1, 1), (7, 13), (3, 255), (256, 2), (5, 257), (0, 3), (2, 0)] {
-            let shape = [rows, columns];
-            let x = values(rows * columns);
-            let tensor = Tensor::from_slice(&x, shape, &device);
-            for borders in [[(0, 0), (1, 2)], [(3, 0), (0, 0)], [(1, 1), (2, 1)]] {
-                let expected = padded(&x, shape, borders, -0.5);
-                assert_eq!(
-                    tensor.pad(&borders, -0.5).to_vec::<f32>().unwrap(),
-                    expected,
-                    "{shape:?} {borders:?} {device}"
-                );
-                let view = tensor.t().contiguous().t();
-                assert_eq!(view.pad(&borders, -0.5).to_vec::<f32>().unwrap(), expected, "a view of {shape:?} {device}");
-            }
-        }
-        let cut = Tensor::from_vec(vec![1i32, 2, 3, 4, 5, 6], [6], &device).slice_step(0, 1.., 2);
-        assert_eq!(cut.pad(&[(1, 1)], -7.0).to_vec::<i32>().unwrap(), [-7, 2, 4, 6, -7]);
-        let bools = Tensor::from_vec(vec![false, true], [2], &device).pad(&[(1, 0)], 1.0);
-        assert_eq!(bools.to_vec::<bool>().unwrap(), [true, false, true]);
-        let one = Tensor::scalar(2.5f32, &device);
-        assert_eq!(one.pad(&[], 0.0).to_vec::<f32>().unwrap(), [2.5]);
-        let text = error(&one.pad(&[(1, 1)], 0.0));
-        assert!(text.contains("pad: needs (before, after) for each axis: given 1 for shape []"), "{text}");
-        let huge = Tensor::ones([2], &device).pad(&[(usize::MAX, 1)], 0.0);
-        assert!(huge.check().is_err());
-    }
-    check_linear("pad", &[3, 4], |x| x.pad(&[(1, 0), (0, 2)], 0.0));
-    check_linear("pad of an expanded tensor", &[3, 1], |x| x.expand([3, 4]).pad(&[(0, 1), (2, 0)], 0.0));
 }

@@ -144,6 +144,7 @@ fn sum() -> Vec<Sample> {
     samples.extend(reduction.exact(|shape| Data::integers(DType::Bool, shape, 0, 2, 5), DType::I32));
     samples.extend(reduction.empty());
     samples.extend(reduction.many(uniform));
+    samples.extend([counted(), weighted()]);
     samples.extend([with_prologue(&[5, 7]), with_prologue(&[3, 257]), with_prologue(&[2, 20_001]), with_both()]);
     samples
 }
@@ -161,6 +162,26 @@ fn with_prologue(shape: &'static [usize]) -> Sample {
         squares(x) * ((shape[1].min(SUM_DEPTH) + 3) as f64 * ROUNDING)
     }))
     .gradient(&[0, 1])
+}
+
+/// How many are positive: the comparison is part of an integer sum.
+fn counted() -> Sample {
+    let positive = |x: &[ArrayD<f64>]| sum_along(&x[0].mapv(|v| f64::from(u8::from(v > 0.0))), &[1]);
+    let inputs = vec![Data::uniform(&[13, 257], -1.0, 1.0, 1)];
+    Sample::new("numbers above 0", inputs, |x| x[0].gt_scalar(0.0).sum_axes(&[1]), positive).dtype(DType::I32)
+}
+
+/// `Σ x·w` where `w` is repeated along the rows that are summed, and along those that stay.
+fn weighted() -> Sample {
+    let product = |x: &[ArrayD<f64>]| sum_along(&(&x[0] * &x[1] * &x[2]), &[0]);
+    let uniform = |shape: &[usize], seed| Data::uniform(shape, -1.0, 1.0, seed);
+    let inputs = vec![uniform(&[33, 5], 1), uniform(&[5], 2), uniform(&[33, 1], 3)];
+    Sample::new("products of what is repeated", inputs, |x| (&(&x[0] * &x[1]) * &x[2]).sum_axes(&[0]), product)
+        .bound(Bound::each("the roundings of a sum, and two of each term", move |x, _| {
+            let sizes: Vec<ArrayD<f64>> = x.iter().map(|x| x.mapv(f64::abs)).collect();
+            product(&sizes) * (35.0 * ROUNDING)
+        }))
+        .gradient(&[0, 1, 2])
 }
 
 /// `√(1 + Σ e^x)·b`: a map before the sum and one after it, with an input of its own.
@@ -323,6 +344,13 @@ fn quantified(axes: Call, whole: fn(&Tensor) -> Tensor, reference: Reference) ->
             .map(|dtype| reduction.sample(mixed(dtype)(&[5, 3]), &[1]).dtype(DType::Bool)),
     );
     samples.extend(reduction.empty().into_iter().map(|sample| sample.dtype(DType::Bool)));
+    // A comparison before it is part of it.
+    let pair = || vec![Data::integers(DType::I32, &[9, 4], 0, 2, 7), Data::integers(DType::I32, &[4], 0, 2, 8)];
+    let equal = |x: &[ArrayD<f64>]| (&x[0] - &x[1]).mapv(|v| f64::from(u8::from(v == 0.0)));
+    samples.push(
+        Sample::new("of equality", pair(), move |x| axes(&x[0].eq(&x[1]), &[1]), move |x| reference(&equal(x), &[1]))
+            .dtype(DType::Bool),
+    );
     samples
 }
 
