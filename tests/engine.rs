@@ -122,3 +122,52 @@ fn products_read_16_bit_operands_as_they_are_stored() {
         device.flush().unwrap(); // other tests count plans
     }
 }
+
+#[test]
+fn bools_are_joined_to_bools() {
+    let _turn = alone();
+    for device in devices() {
+        let x = Tensor::from_vec(vec![true, false, true, true], [2, 2], &device);
+        assert_eq!(x.any_axes(&[1]).to_vec::<bool>().unwrap(), [true, true], "{device}");
+        assert_eq!(x.all_axes(&[1]).to_vec::<bool>().unwrap(), [false, true], "{device}");
+        assert_eq!(
+            x.max().item::<bool>().and_then(|max| Ok((max, x.min().item()?))).unwrap(),
+            (true, false),
+            "{device}"
+        );
+        let y = Tensor::from_vec(vec![0.0, 2.0, 0.0], [3], &device);
+        assert!(y.any().item::<bool>().unwrap() && !y.all().item::<bool>().unwrap(), "{device}");
+    }
+}
+
+#[test]
+fn a_view_of_nothing_reads_nothing() {
+    let _turn = alone();
+    for device in devices() {
+        // Rows 16 and 17 of a tensor without elements: its storage has no place 16.
+        let nothing = Tensor::zeros([33, 0], &device).contiguous().slice(0, 16..18);
+        let made = (&Tensor::from_vec(Vec::<f32>::new(), [33, 0], &device)).flip(&[0]).slice(0, 16..18);
+        let x = Tensor::ones([2, 1], &device);
+        for empty in [nothing, made] {
+            assert_eq!(Tensor::cat(&[&empty, &x, &empty], 1).to_vec::<f32>().unwrap(), [1.0, 1.0], "{device}");
+            assert_eq!(empty.pad(&[(0, 0), (1, 0)], 3.0).to_vec::<f32>().unwrap(), [3.0, 3.0], "{device}");
+            assert_eq!(empty.sum_axes(&[1]).to_vec::<f32>().unwrap(), [0.0, 0.0], "{device}");
+        }
+    }
+}
+
+#[test]
+fn steps_and_sizes_beyond_all_memory_are_no_overflow() {
+    let _turn = alone();
+    for device in devices() {
+        let x = Tensor::from_vec(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2], &device).tracked();
+        let first = x.slice_step(0, 1.., usize::MAX);
+        assert_eq!(first.to_vec::<f32>().unwrap(), [3.0, 4.0], "{device}");
+        let dx = first.sum().backward().unwrap().get(&x).unwrap();
+        assert_eq!(dx.to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0], "{device}");
+        assert_eq!(x.unfold(0, 2, usize::MAX).to_vec::<f32>().unwrap(), [1.0, 3.0, 2.0, 4.0], "{device}");
+        assert!(Tensor::linspace(0.0, 1.0, usize::MAX, &device).check().is_err());
+        assert!(Tensor::eye(usize::MAX, &device).check().is_err());
+        assert!(Tensor::zeros([1 << 20, 1 << 20], &device).check().is_err());
+    }
+}

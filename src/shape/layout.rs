@@ -97,11 +97,12 @@ impl Layout {
     /// Elements `start`, `start + step`, … (`count` of them) along `axis`; the caller has checked that they exist.
     pub(crate) fn narrow(&self, axis: usize, start: usize, count: usize, step: isize) -> Layout {
         let mut out = *self;
-        if count > 0 {
-            out.offset = self.offset.wrapping_add_signed(start as isize * self.strides[axis]);
-        }
         out.shape.dims[axis] = count;
         out.strides[axis] = self.strides[axis] * step;
+        if out.numel() > 0 {
+            // A view of nothing stays where it is: its storage may not reach further.
+            out.offset = self.offset.wrapping_add_signed(start as isize * self.strides[axis]);
+        }
         out
     }
 
@@ -314,6 +315,8 @@ mod tests {
     fn empty_views_have_no_places() {
         assert_eq!(layout(&[3, 0]).places().count(), 0);
         assert_eq!(layout(&[3, 0]).end(), 0);
+        assert_eq!(layout(&[33, 0]).narrow(0, 16, 2, 1).offset, 0, "past the end of a storage of nothing");
+        assert_eq!(layout(&[33, 0]).flip(0).offset, 0);
         assert_eq!(layout(&[]).places().collect::<Vec<_>>(), [0]);
     }
 }

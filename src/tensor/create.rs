@@ -146,6 +146,9 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn linspace(start: f32, end: f32, n: usize, device: &Device) -> Tensor {
+        if let Err(error) = Shape::new(&[n]) {
+            return Tensor::failed(error.located(Location::caller()), device);
+        }
         let (start, end) = (f64::from(start), f64::from(end));
         let step = if n > 1 { (end - start) / (n - 1) as f64 } else { 0.0 };
         let values = (0..n).map(|i| if i + 1 == n && n > 1 { end } else { start + step * i as f64 } as f32);

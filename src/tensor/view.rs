@@ -218,6 +218,7 @@ impl Tensor {
                 let message = format!("{start}..{end} by {step} is not within axis {axis} of {shape}; give start <= end <= {dim}, step >= 1");
                 return Err(Error::shape("slice", message));
             }
+            let step = step.min(dim.max(1)); // a longer one picks the same element, and its stride could overflow
             let layout = value.layout.narrow(at, start, (end - start).div_ceil(step), step as isize);
             Ok((View::Slice { axis: at, start, step }, layout))
         })
@@ -265,6 +266,7 @@ impl Tensor {
                 );
                 return Err(Error::shape("unfold", message));
             }
+            let step = step.min(shape[at]); // as in `slice_step`
             Ok((View::Unfold { axis: at, size, step }, value.layout.unfold(at, size, step)))
         })
     }
