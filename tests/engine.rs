@@ -171,3 +171,33 @@ fn steps_and_sizes_beyond_all_memory_are_no_overflow() {
         assert!(Tensor::zeros([1 << 20, 1 << 20], &device).check().is_err());
     }
 }
+
+#[test]
+fn uploads_that_only_the_batch_holds_are_run_before_memory_grows() {
+    let _turn = alone();
+    for device in devices() {
+        let values = vec![0.5f32; 4 << 20];
+        let mut total = Tensor::scalar(0.0f32, &device);
+        for _ in 0..100 {
+            // 16 MiB each, and nobody but the batch holds them
+            total = &total + &Tensor::from_slice(&values, values.len(), &device).sum();
+        }
+        let peak = device.stats().peak_bytes;
+        assert!(peak < 600 << 20, "{device}: {peak} bytes for 256 MiB of pending work");
+        assert_eq!(total.item::<f32>().unwrap(), (200 << 20) as f32, "{device}");
+    }
+}
+
+#[test]
+fn plans_that_are_not_used_again_keep_little_memory() {
+    let _turn = alone();
+    let Some(gpu) = devices().into_iter().nth(1) else { return };
+    let x = Tensor::ones([1 << 20], &gpu);
+    for n in 0..50 {
+        let total = x.slice(0, n..).pad(&[(1, 0)], 0.0).pad(&[(1, 0)], 0.0).sum(); // 8 MiB between the steps
+        gpu.flush().unwrap();
+        drop(total);
+    }
+    let kept = gpu.stats().bytes_in_use;
+    assert!(kept < 300 << 20, "{kept} bytes are kept for 50 plans");
+}

@@ -8,6 +8,7 @@ use crate::plan::slot::Slot;
 use crate::shape::Layout;
 use smallvec::SmallVec;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Calls after which a batch is run unasked, so that a loop that never reads keeps its memory bounded.
@@ -43,6 +44,8 @@ pub struct Call {
 #[derive(Default)]
 pub(crate) struct Batch {
     calls: Vec<Call>,
+    /// What the calls keep alive: their outputs, and uploads that no call has read before, whose owners may be gone. Results of
+    /// earlier batches were counted there.
     bytes: u64,
     plans: Plans,
 }
@@ -66,7 +69,11 @@ fn batch_of(device: &Device) -> Result<&Mutex<Batch>> {
 pub(crate) fn push(device: &Device, call: Call) -> Result<()> {
     let mut batch = batch_of(device)?.lock().unwrap_or_else(PoisonError::into_inner);
     call.output.set_number(batch.calls.len() as u32);
-    batch.bytes += (call.meta.dtype.words(call.output.len) * 4) as u64;
+    batch.bytes += call.output.bytes();
+    for Input { slot, .. } in call.inputs.iter().filter(|input| input.slot.is_fresh()) {
+        slot.set_number(0);
+        batch.bytes += slot.bytes();
+    }
     batch.calls.push(call);
     device.counters().calls.add(1);
     if batch.calls.len() >= MAX_CALLS || batch.bytes >= MAX_BYTES {
@@ -84,7 +91,11 @@ impl Batch {
             return;
         }
         device.counters().flushes.add(1);
-        if let Err(error) = self.plans.run(device, &calls) {
+        // A kernel that panics is a fault of ours, but none that may leave values pending for ever: they would be taken for those
+        // of later calls.
+        let run = catch_unwind(AssertUnwindSafe(|| self.plans.run(device, &calls)));
+        let fault = |_| Err(Error::internal("plan", "a kernel panicked; its message is on standard error"));
+        if let Err(error) = run.unwrap_or_else(fault) {
             log::debug!("a batch of {} calls failed: {error}", calls.len());
             for call in &calls {
                 call.output.fill(Err(error.clone()));

@@ -9,12 +9,16 @@ use rustc_hash::FxHashMap;
 
 /// Plans kept; the least recently used half goes when there are more.
 const MAX_PLANS: usize = 256;
+/// Bytes of memory that idle plans keep for their next run; above it, all give theirs back to the device's pool.
+const MAX_KEPT: u64 = 256 << 20;
 
 #[derive(Default)]
 pub(crate) struct Plans {
     by_hash: FxHashMap<u64, Vec<Entry>>,
     count: usize,
     clock: u64,
+    /// Bytes that all plans keep.
+    kept: u64,
 }
 
 struct Entry {
@@ -32,6 +36,7 @@ impl Plans {
                 for entry in self.by_hash.values().flatten() {
                     entry.plan.trim();
                 }
+                self.kept = 0;
                 self.try_run(device, calls)
             }
             result => result,
@@ -46,23 +51,44 @@ impl Plans {
         if let Some(entry) = same_hash.iter_mut().find(|entry| entry.calls == structure.calls) {
             entry.used = clock;
             device.counters().plan_hits.add(1);
-            return entry.plan.run(device, calls, &structure.externals);
+            let before = entry.plan.kept();
+            let result = entry.plan.run(device, calls, &structure.externals);
+            let more = entry.plan.kept() - before;
+            self.keep(more);
+            return result;
         }
         let plan = Plan::build(device, &structure)?;
         device.counters().plans.add(1);
         let Structure { calls: keys, externals, .. } = structure;
         let result = plan.run(device, calls, &externals);
+        let more = plan.kept();
         same_hash.push(Entry { calls: keys, plan, used: clock });
         self.count += 1;
         if self.count > MAX_PLANS {
             self.forget_old(clock - MAX_PLANS as u64 / 2);
         }
+        self.keep(more);
         result
+    }
+
+    /// Notes that the plan that ran last keeps so much more; the others give theirs back when it is too much in all.
+    fn keep(&mut self, more: u64) {
+        self.kept = self.kept.saturating_add(more);
+        if more == 0 || self.kept <= MAX_KEPT {
+            return;
+        }
+        self.kept = 0;
+        for entry in self.by_hash.values().flatten() {
+            if entry.used != self.clock {
+                entry.plan.trim();
+            }
+            self.kept += entry.plan.kept();
+        }
     }
 
     pub fn clear(&mut self) {
         self.by_hash.clear();
-        self.count = 0;
+        (self.count, self.kept) = (0, 0);
     }
 
     fn forget_old(&mut self, before: u64) {

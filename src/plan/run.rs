@@ -100,6 +100,18 @@ impl Plan {
         }
     }
 
+    /// Bytes that it keeps between runs.
+    pub fn kept(&self) -> u64 {
+        match &self.steps {
+            Steps::Cpu(_) => 0,
+            #[cfg(feature = "gpu")]
+            Steps::Gpu(steps) => {
+                let count = steps.temps.lock().unwrap_or_else(PoisonError::into_inner).len();
+                self.placement.temps.iter().take(count).map(|&words| words as u64 * 4).sum()
+            }
+        }
+    }
+
     /// For each call: the offsets of its inputs, of its output, and its scalars.
     fn variables(&self, calls: &[Call]) -> Vec<u32> {
         let mut vars = Vec::with_capacity(calls.len() * 4);

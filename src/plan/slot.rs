@@ -14,7 +14,7 @@ pub struct Slot {
     /// Elements, row-major.
     pub len: usize,
     state: OnceLock<Result<Buffer>>,
-    number: AtomicU32, // of the call that fills it, in the pending batch; meaningless once filled
+    number: AtomicU32, // of the call that fills it, in the pending batch; once filled it only tells `is_fresh`
 }
 
 impl Slot {
@@ -45,6 +45,16 @@ impl Slot {
     /// Ends the wait; the first call counts.
     pub(crate) fn fill(&self, state: Result<Buffer>) {
         let _already_filled = self.state.set(state);
+    }
+
+    /// Bytes of its elements.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.dtype.words(self.len) as u64 * 4
+    }
+
+    /// Whether it was uploaded, and no call has read it yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.number() == u32::MAX
     }
 
     pub(crate) fn is_pending(&self) -> bool {
