@@ -1,6 +1,7 @@
 //! Element types: how a value is stored, and which Rust types carry it in and out.
 
 use half::{bf16, f16};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The element type of a tensor.
@@ -90,14 +91,14 @@ pub trait Element: sealed::Sealed + Copy + Send + Sync + fmt::Debug + PartialEq 
     const DTYPE: DType;
     /// Packs values into the 32-bit words of a buffer.
     #[doc(hidden)]
-    fn pack(values: &[Self]) -> Vec<u32>;
+    fn pack(values: &[Self]) -> Cow<'_, [u32]>;
     /// Reads element `index` of packed words.
     #[doc(hidden)]
     fn get(words: &[u32], index: usize) -> Self;
     /// The first `len` elements of packed words.
     #[doc(hidden)]
-    fn unpack(words: &[u32], len: usize) -> Vec<Self> {
-        (0..len).map(|i| Self::get(words, i)).collect()
+    fn unpack(words: Vec<u32>, len: usize) -> Vec<Self> {
+        (0..len).map(|i| Self::get(&words, i)).collect()
     }
 }
 
@@ -107,14 +108,15 @@ macro_rules! word_element {
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DType = DType::$dtype;
-            fn pack(values: &[$type]) -> Vec<u32> {
-                bytemuck::cast_slice(values).to_vec()
+            fn pack(values: &[$type]) -> Cow<'_, [u32]> {
+                bytemuck::cast_slice(values).into()
             }
             fn get(words: &[u32], index: usize) -> $type {
                 bytemuck::cast(words[index])
             }
-            fn unpack(words: &[u32], len: usize) -> Vec<$type> {
-                bytemuck::cast_slice(&words[..len]).to_vec()
+            fn unpack(mut words: Vec<u32>, len: usize) -> Vec<$type> {
+                words.truncate(len);
+                bytemuck::allocation::cast_vec(words)
             }
         }
     };
@@ -126,7 +128,7 @@ word_element!(i32, I32);
 impl sealed::Sealed for bool {}
 impl Element for bool {
     const DTYPE: DType = DType::Bool;
-    fn pack(values: &[bool]) -> Vec<u32> {
+    fn pack(values: &[bool]) -> Cow<'_, [u32]> {
         values.iter().map(|&v| u32::from(v)).collect()
     }
     fn get(words: &[u32], index: usize) -> bool {
@@ -140,7 +142,7 @@ macro_rules! half_element {
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DType = DType::$dtype;
-            fn pack(values: &[$type]) -> Vec<u32> {
+            fn pack(values: &[$type]) -> Cow<'_, [u32]> {
                 let word = |pair: &[$type]| {
                     u32::from(pair[0].to_bits()) | pair.get(1).map_or(0, |high| u32::from(high.to_bits()) << 16)
                 };
@@ -165,7 +167,7 @@ mod tests {
         let values: Vec<f16> = [1.0, -2.5, 65504.0].map(f16::from_f32).to_vec();
         let words = f16::pack(&values);
         assert_eq!(words.len(), DType::F16.words(3));
-        assert_eq!(f16::unpack(&words, 3), values);
+        assert_eq!(f16::unpack(words.into_owned(), 3), values);
     }
 
     #[test]

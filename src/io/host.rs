@@ -35,7 +35,7 @@ impl HostTensor {
             let message = format!("{} values for shape {:?} of {}", values.len(), shape.dims(), shape.numel());
             return Err(Error::shape("host tensor", message));
         }
-        Ok(HostTensor { dtype: T::DTYPE, shape, words: T::pack(values) })
+        Ok(HostTensor { dtype: T::DTYPE, shape, words: T::pack(values).into_owned() })
     }
 
     /// The values in row-major order.
@@ -46,7 +46,7 @@ impl HostTensor {
         if T::DTYPE != self.dtype {
             return Err(Error::dtype("to_vec", format!("holds {}; read as {}", self.dtype, T::DTYPE)));
         }
-        Ok(T::unpack(&self.words, self.shape.numel()))
+        Ok(T::unpack(self.words.clone(), self.shape.numel()))
     }
 
     /// Reads a tensor back from its device.

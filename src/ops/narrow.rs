@@ -1,8 +1,9 @@
 //! Rounding to the 16-bit floats: nearest, ties to even, the same bits on every device. (Widening is a map.)
 
+use crate::device::cpu::parallel::for_chunks;
 use crate::device::launch::{Arg, Launch, Word};
 use crate::device::shader::{Access, assemble, bindings};
-use crate::dtype::{DType, Element};
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::ops::wgsl::groups_of;
 use crate::ops::{Accepts, Op};
@@ -13,6 +14,9 @@ use crate::tensor::record::record;
 use half::{bf16, f16};
 use smallvec::smallvec;
 use std::sync::Arc;
+
+/// Words of the output that one thread takes at a time.
+const CHUNK: usize = 16 * 1024;
 
 /// `f32` to `f16` or `bf16`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,15 +34,15 @@ impl Kernel for Narrow {
         Ok(Box::new(move |call| {
             let (words, offset) = call.inputs[0];
             let values: &[f32] = bytemuck::cast_slice(&words[offset..offset + n]);
-            let packed = |pair: &[f32]| match to {
-                DType::BF16 => {
-                    bf16::pack(&pair.iter().map(|&v| bf16::from_f32(v)).collect::<smallvec::SmallVec<[_; 2]>>())
-                }
-                _ => f16::pack(&pair.iter().map(|&v| f16::from_f32(v)).collect::<smallvec::SmallVec<[_; 2]>>()),
+            let half = |value: f32| match to {
+                DType::BF16 => u32::from(bf16::from_f32(value).to_bits()),
+                _ => u32::from(f16::from_f32(value).to_bits()),
             };
-            for (word, pair) in call.outputs[0].iter_mut().zip(values.chunks(2)) {
-                *word = packed(pair).first().copied().unwrap_or(0);
-            }
+            for_chunks(call.cpu.threads(), call.outputs[0], CHUNK, 8 * CHUNK as u64, |index, out| {
+                for (word, pair) in out.iter_mut().zip(values[2 * index * CHUNK..].chunks(2)) {
+                    *word = pair.iter().rev().fold(0, |word, &value| word << 16 | half(value));
+                }
+            });
             Ok(())
         }))
     }

@@ -4,7 +4,6 @@ use crate::dtype::{DType, Element};
 use crate::error::{Error, Result};
 use crate::plan::kernel::Meta;
 use crate::tensor::{Tensor, Value};
-use smallvec::SmallVec;
 
 impl Tensor {
     /// Its values in row-major order; waits for them.
@@ -21,7 +20,7 @@ impl Tensor {
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         let (value, source, span) = self.prepared::<T>("to_vec")?;
         let words = source.device.read(source.slot.buffer()?, span.first, span.words)?;
-        Ok(span.pick(&words, &value))
+        span.pick(words, &value)
     }
 
     /// [`Tensor::to_vec`] without blocking the thread, on any executor.
@@ -32,7 +31,7 @@ impl Tensor {
         let (value, source, span) = self.prepared::<T>("to_vec")?;
         let buffer = source.slot.buffer()?.clone();
         let words = source.device.read_async(&buffer, span.first, span.words).await?;
-        Ok(span.pick(&words, &value))
+        span.pick(words, &value)
     }
 
     /// The value of a tensor of one element.
@@ -96,12 +95,12 @@ impl Tensor {
     /// Its values in row-major order, packed as devices store them.
     pub(crate) fn to_words(&self) -> Result<Vec<u32>> {
         Ok(match self.value()?.dtype() {
-            DType::F16 => half::f16::pack(&self.to_vec()?),
-            DType::BF16 => half::bf16::pack(&self.to_vec()?),
-            DType::Bool => bool::pack(&self.to_vec()?),
+            DType::F16 => half::f16::pack(&self.to_vec()?).into_owned(),
+            DType::BF16 => half::bf16::pack(&self.to_vec()?).into_owned(),
+            DType::Bool => bool::pack(&self.to_vec()?).into_owned(),
             DType::U32 => self.to_vec::<u32>()?,
-            DType::I32 => i32::pack(&self.to_vec()?),
-            DType::F32 => f32::pack(&self.to_vec()?),
+            DType::I32 => bytemuck::allocation::cast_vec(self.to_vec::<i32>()?),
+            DType::F32 => bytemuck::allocation::cast_vec(self.to_vec::<f32>()?),
         })
     }
 }
@@ -128,12 +127,20 @@ impl Span {
         Span { first, words: end - first, shift: first * per_word }
     }
 
-    fn pick<T: Element>(&self, words: &[u32], value: &Value) -> Vec<T> {
+    fn pick<T: Element>(&self, words: Vec<u32>, value: &Value) -> Result<Vec<T>> {
         let layout = &value.layout;
         if layout.is_contiguous() && layout.offset == self.shift {
-            return T::unpack(words, layout.numel());
+            return Ok(T::unpack(words, layout.numel()));
         }
-        let places: SmallVec<[usize; 16]> = layout.places().collect();
-        places.iter().map(|place| T::get(words, place - self.shift)).collect()
+        // A stretched view may have far more elements than its storage, and than the host has memory for.
+        let mut values = Vec::new();
+        values.try_reserve_exact(layout.numel()).map_err(|_| Error::OutOfMemory {
+            device: "host".to_string(),
+            requested: (layout.numel() * size_of::<T>()) as u64,
+            in_use: 0,
+            budget: isize::MAX as u64,
+        })?;
+        values.extend(layout.places().map(|place| T::get(&words, place - self.shift)));
+        Ok(values)
     }
 }
