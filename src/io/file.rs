@@ -1,9 +1,9 @@
 //! Files that appear whole or not at all.
 
 use crate::error::{Error, Result};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file so that its name holds the old content or all of the new, whatever happens in between.
 ///
@@ -20,43 +20,90 @@ pub fn write_atomic(path: impl AsRef<Path>, write: impl FnOnce(&mut dyn Write) -
     replace(path, write).map_err(|source| Error::io(path, source))
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let (target, old) = match fs::canonicalize(path) {
-        Ok(target) => {
-            let old = fs::metadata(&target)?;
-            (target, Some(old))
-        }
-        Err(e) if e.kind() == ErrorKind::NotFound => (path.to_path_buf(), None),
-        Err(e) => return Err(e),
-    };
-    match &old {
-        Some(old) if old.is_dir() => return Err(io::Error::new(ErrorKind::IsADirectory, "is a folder; give a file")),
-        Some(old) if old.permissions().readonly() => {
-            return Err(io::Error::new(ErrorKind::PermissionDenied, "is read-only; choose another file"));
-        }
-        Some(old) if !old.is_file() => return fill(&File::options().write(true).open(&target)?, write),
-        _ => {}
+/// Whether [`write_atomic`] could begin: asked before long work, so that its result has somewhere to go. Changes nothing.
+///
+/// # Errors
+/// [`Error::Io`] when the folder refuses new files, or `path` is a folder or read-only.
+pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    match Destination::of(path).and_then(|destination| destination.temporary()) {
+        Ok(_removed_on_drop) => Ok(()),
+        Err(source) => Err(Error::io(path, source)),
     }
-    let name = target.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "names no file"))?;
-    let folder = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let destination = Destination::of(path)?;
+    let Some(temporary) = destination.temporary()? else {
+        return fill(&File::options().write(true).open(path)?, write);
     };
-    let prefix = format!(".{}.", name.to_string_lossy().chars().take(100).collect::<String>()); // names end at 255 bytes
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
-    #[cfg(unix)]
-    let mode: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666); // the umask takes its part
-    #[cfg(unix)]
-    builder.permissions(mode);
-    let temporary = builder.tempfile_in(folder)?;
     fill(temporary.as_file(), write)?;
-    if let Some(old) = old {
+    if let Some(old) = destination.old {
         temporary.as_file().set_permissions(old.permissions())?;
     }
     temporary.as_file().sync_all()?;
-    temporary.persist(&target).map_err(|e| e.error)?;
-    sync_folder(folder)
+    temporary.persist(&destination.target).map_err(|e| e.error)?;
+    sync_folder(folder_of(&destination.target))
+}
+
+/// Where a path leads.
+struct Destination {
+    target: PathBuf,
+    /// What is there now.
+    old: Option<Metadata>,
+}
+
+impl Destination {
+    fn of(path: &Path) -> io::Result<Destination> {
+        // Metadata before the name: a pipe behind `/dev/stdout` has none.
+        let old = match fs::metadata(path) {
+            Ok(old) => old,
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Ok(Destination { target: path.to_path_buf(), old: None });
+            }
+            Err(e) => return Err(e),
+        };
+        if old.is_dir() {
+            return Err(io::Error::new(ErrorKind::IsADirectory, "is a folder; give a file"));
+        }
+        if old.permissions().readonly() {
+            return Err(io::Error::new(ErrorKind::PermissionDenied, "is read-only; choose another file"));
+        }
+        let target = if old.is_file() { fs::canonicalize(path)? } else { path.to_path_buf() };
+        Ok(Destination { target, old: Some(old) })
+    }
+
+    /// A new file beside the target; none where the target is a pipe or a device.
+    fn temporary(&self) -> io::Result<Option<tempfile::NamedTempFile>> {
+        if self.old.as_ref().is_some_and(|old| !old.is_file()) {
+            return Ok(None);
+        }
+        let name = self.target.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "names no file"))?;
+        let prefix = format!(".{}.", name.to_string_lossy().chars().take(100).collect::<String>()); // names end at 255 bytes
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
+        #[cfg(unix)]
+        let mode: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666); // the umask takes its part
+        #[cfg(unix)]
+        builder.permissions(mode);
+        let folder = folder_of(&self.target);
+        builder.tempfile_in(folder).map(Some).map_err(|e| match e.kind() {
+            // The system's text names the temporary file, which says nothing to the reader.
+            ErrorKind::NotFound => io::Error::new(ErrorKind::NotFound, "its folder does not exist; make it first"),
+            ErrorKind::NotADirectory => io::Error::new(ErrorKind::NotADirectory, "its folder is a file"),
+            ErrorKind::PermissionDenied => {
+                io::Error::new(ErrorKind::PermissionDenied, "its folder refuses new files; choose another")
+            }
+            _ => e,
+        })
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn fill(file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -97,6 +144,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.bin");
         for content in ["one", "two and more", ""] {
+            check_writable(&path).unwrap();
             write_atomic(&path, |out| out.write_all(content.as_bytes())).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
@@ -128,6 +176,9 @@ mod tests {
         permissions.set_readonly(true);
         fs::set_permissions(&path, permissions).unwrap();
         assert!(error(&path).ends_with("is read-only; choose another file"));
+        for refused in [folder.path(), &folder.path().join("no/a.bin"), &path] {
+            assert_eq!(check_writable(refused).map_err(|e| e.code()), Err("io"), "{}", refused.display());
+        }
         assert_eq!((fs::read_to_string(&path).unwrap(), names(folder.path())), ("old".into(), vec!["a.bin".into()]));
     }
 
@@ -161,5 +212,19 @@ mod tests {
         std::os::unix::fs::symlink("/dev/null", &null).unwrap();
         write_atomic(&null, |out| out.write_all(b"gone")).unwrap();
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_without_a_name_is_written_to() {
+        use std::io::Read;
+        use std::os::fd::AsRawFd;
+        let (mut reader, writer) = io::pipe().unwrap();
+        let path = format!("/proc/self/fd/{}", writer.as_raw_fd()); // as /dev/stdout is
+        check_writable(&path).unwrap();
+        write_atomic(&path, |out| out.write_all(b"new")).unwrap();
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "new");
     }
 }

@@ -6,5 +6,5 @@ mod header;
 mod host;
 
 pub use archive::{Archive, LoadOptions, NonFinite};
-pub use file::write_atomic;
+pub use file::{check_writable, write_atomic};
 pub use host::HostTensor;
