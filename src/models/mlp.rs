@@ -79,7 +79,7 @@ impl PartialEq for CancelSetting {
 impl Default for Mlp {
     fn default() -> Mlp {
         Mlp {
-            hidden: vec![64, 32],
+            hidden: vec![128], // held-out digits: lower loss than two narrow layers, and no higher than wider ones
             epochs: 50,
             batch_size: 32,
             learning_rate: 1e-3,
