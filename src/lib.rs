@@ -16,6 +16,8 @@
 )]
 
 pub mod autograd;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod device;
 pub mod dtype;

@@ -1,0 +1,132 @@
+//! What a command reads: a data set with its test part, and devices by name.
+
+use super::count;
+use super::failure::{Failure, Outcome};
+use crate::data::{Dataset, Schema, Table, Target, Task, digits, shuffled_split, stratified_split};
+use crate::device::Device;
+use crate::rng::Rng;
+use std::path::{Path, PathBuf};
+
+/// The share of a CSV file that becomes its test part when there is no file for it.
+const TEST_SHARE: f64 = 0.2;
+
+/// So many classes that are integers may well be meant as numbers.
+const MANY_CLASSES: usize = 30;
+
+/// Rows to learn from and rows to score on.
+pub(super) struct Parts {
+    pub train: Dataset,
+    pub test: Dataset,
+    /// Both in a line, and where the test part is from.
+    pub line: String,
+}
+
+/// How the columns of a CSV file are to be taken.
+pub(super) enum Columns<'a> {
+    /// As a model file knows them.
+    Known(&'a Schema),
+    /// The target by name, else the last; integers are classes.
+    Target(Option<&'a str>),
+    /// The same, with integers as numbers.
+    Numbers(Option<&'a str>),
+}
+
+/// Reads `data`, and `test` or a part of `data` to score on.
+pub(super) fn parts(data: &Path, test: Option<&Path>, columns: &Columns<'_>, seed: u64) -> Outcome<Parts> {
+    if is_digits(data) {
+        if test.is_some() || matches!(columns, Columns::Target(Some(_)) | Columns::Numbers(_)) {
+            let text = "digits has its own target and test part; leave --target, --test and --regression out";
+            return Err(Failure::usage(text));
+        }
+        let digits = digits()?;
+        if matches!(columns, Columns::Known(schema) if *schema != digits.train.schema()) {
+            return Err(Failure::failed(
+                "digits: other columns or classes than the model's; resume with the same data",
+            ));
+        }
+        let origin = "its fixed split".to_string();
+        return Ok(Parts::new("digits", digits.train, digits.test, &origin));
+    }
+    let name = data.display().to_string();
+    let table = Table::read_csv(data)?;
+    let all = match columns {
+        Columns::Known(schema) => Dataset::matching(&table, schema)?,
+        Columns::Target(target) => Dataset::from_table(&table, *target)?,
+        Columns::Numbers(target) => Dataset::regression(&table, *target)?,
+    };
+    if let Some(file) = test {
+        let test = Dataset::matching(&Table::read_csv(file)?, all.schema())?;
+        return Ok(Parts::new(&name, all, test, &file.display().to_string()));
+    }
+    // A stream of its own, so that the split does not move the start weights.
+    let mut rng = Rng::seed(seed ^ 0x7e57_0000);
+    let (split, how) = match all.target() {
+        Target::Labels(labels) => (stratified_split(labels, TEST_SHARE, &mut rng), ", classes in proportion"),
+        Target::Values(values) => (shuffled_split(values.len(), TEST_SHARE, &mut rng), ""),
+    };
+    let percent = 100.0 * TEST_SHARE;
+    let split = split.map_err(|_| {
+        let few = format!("{} of {}", count(all.rows(), "row"), columns_of(all.schema()));
+        Failure::failed(format!(
+            "{name}: too few rows to hold out {percent} % for a test: {few}; give a file by --test"
+        ))
+    })?;
+    let origin = format!("{percent} % held out by seed {seed}{how}; --test FILE gives others");
+    Ok(Parts::new(&name, all.select(&split.train)?, all.select(&split.held_out)?, &origin))
+}
+
+fn is_digits(data: &Path) -> bool {
+    data == Path::new("digits")
+}
+
+impl Parts {
+    fn new(name: &str, train: Dataset, test: Dataset, origin: &str) -> Parts {
+        let line = format!(
+            "data: {name}: {} to learn from, {} to test on ({origin}); {}",
+            count(train.rows(), "row"),
+            count(test.rows(), "row"),
+            columns_of(train.schema())
+        );
+        Parts { train, test, line }
+    }
+}
+
+/// `64 features, 10 classes of digit`.
+fn columns_of(schema: &Schema) -> String {
+    let features = count(schema.features.len(), "feature");
+    match &schema.task {
+        Task::Classes(classes) => {
+            let integers = classes.len() > MANY_CLASSES && classes.iter().all(|class| class.parse::<i64>().is_ok());
+            let hint = if integers { "; --regression takes these integers as numbers" } else { "" };
+            format!("{features}, {} classes of {}{hint}", classes.len(), schema.target)
+        }
+        Task::Regression => format!("{features}, {} as a number", schema.target),
+    }
+}
+
+/// The devices of these names; every one of this machine without any.
+pub(super) fn devices(names: &[String]) -> Outcome<Vec<Device>> {
+    if names.is_empty() {
+        return (0..Device::list().len()).map(|index| Ok(Device::open(&index.to_string())?)).collect();
+    }
+    names.iter().map(|name| Ok(Device::open(name)?)).collect()
+}
+
+/// Refuses an output that is also an input: it would be gone with the first mistake.
+pub(super) fn apart(option: &str, output: &Path, inputs: &[&Path]) -> Outcome {
+    let real = |path: &Path| path.canonicalize().ok();
+    let same = inputs.iter().find(|input| real(output).is_some_and(|output| real(input) == Some(output)));
+    match same {
+        Some(input) => {
+            Err(Failure::usage(format!("{option} {} would overwrite the input; name another file", input.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The file's name without its ending, in the current folder, with another ending.
+pub(super) fn beside(data: &Path, ending: &str) -> PathBuf {
+    let mut name = data.file_stem().unwrap_or(data.as_os_str()).to_os_string();
+    name.push(ending);
+    PathBuf::from(name)
+}
