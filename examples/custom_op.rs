@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     // x·σ(s·x): any formula of elements is one launch however long it is.
     let swish = Program::build("swish", &[DType::F32], 1, |_, x, s| vec![x[0] / (1.0 + (-(x[0] * s[0])).exp())]);
     println!("swish:\n{}", Tensor::map(&swish, &[&a], &[1.5]));
-    let worst = gradcheck(|x| Tensor::map(&swish, &[&x[0]], &[1.5]), &[a.clone()], GradCheck::default())?;
+    let worst = gradcheck(|x| Tensor::map(&swish, &[&x[0]], &[1.5]), std::slice::from_ref(&a), GradCheck::default())?;
     println!("its derived gradient is off by {worst:.3} of what is allowed\n");
 
     println!("soft maximum:\n{}", Tensor::custom(SoftMaximum { mistaken: false }, &[&a, &b]));

@@ -232,7 +232,8 @@ fn activations_are_their_formulas() {
     let tanh_form =
         |x: f64| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh());
     let elu = move |x: f64, alpha: f64| if x > 0.0 { x } else { alpha * x.exp_m1() };
-    let cases: [(fn() -> Box<dyn Module>, &dyn Fn(f64) -> f64); 16] = [
+    type Case<'a> = (fn() -> Box<dyn Module>, &'a dyn Fn(f64) -> f64);
+    let cases: [Case; 16] = [
         (|| Box::new(Relu), &|x| x.max(0.0)),
         (|| Box::new(LeakyRelu::default()), &|x| if x > 0.0 { x } else { 0.01 * x }),
         (|| Box::new(LeakyRelu { slope: 0.3 }), &|x| if x > 0.0 { x } else { f64::from(0.3f32) * x }),

@@ -169,18 +169,18 @@ fn adagrad_is_pytorchs() {
 #[test]
 fn the_first_steps_have_the_sizes_that_a_pencil_finds() {
     // w = 1, g = 2: Adam and AdamW go lr whatever the gradient, RMSprop lr / √(1 - α), Adagrad lr
-    let first = |rule: Box<dyn Fn(Vec<(String, Param)>) -> Optimizer>| -> f32 {
+    fn first(rule: impl Rule + 'static) -> f32 {
         let w = Param::new(&Tensor::ones([1], &Device::cpu()));
-        let mut optimizer = rule(vec![("w".into(), w.clone())]);
+        let mut optimizer = Optimizer::new(rule, [("w".to_string(), w.clone())]);
         optimizer.step((&w.tensor() * &w.tensor()).sum().backward().unwrap()).unwrap();
         w.tensor().item().unwrap()
-    };
+    }
     let close = |a: f32, b: f32| assert!((a - b).abs() < 1e-6, "{a}, not {b}");
-    close(first(Box::new(|p| Optimizer::new(Sgd { lr: 0.1, ..Sgd::default() }, p))), 0.8);
-    close(first(Box::new(|p| Optimizer::new(Adam { lr: 0.1, ..Adam::default() }, p))), 0.9);
-    close(first(Box::new(|p| Optimizer::new(AdamW { lr: 0.1, ..AdamW::default() }, p))), 0.899);
-    close(first(Box::new(|p| Optimizer::new(RmsProp { lr: 0.01, ..RmsProp::default() }, p))), 0.9);
-    close(first(Box::new(|p| Optimizer::new(AdaGrad { lr: 0.1, ..AdaGrad::default() }, p))), 0.9);
+    close(first(Sgd { lr: 0.1, ..Sgd::default() }), 0.8);
+    close(first(Adam { lr: 0.1, ..Adam::default() }), 0.9);
+    close(first(AdamW { lr: 0.1, ..AdamW::default() }), 0.899);
+    close(first(RmsProp { lr: 0.01, ..RmsProp::default() }), 0.9);
+    close(first(AdaGrad { lr: 0.1, ..AdaGrad::default() }), 0.9);
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn a_stopped_run_stays_stopped_when_it_is_resumed() {
     let device = Device::cpu();
     let data = classes(40, &device);
     let folder = tempfile::tempdir().unwrap();
-    let mut run = |epochs: usize| {
+    let run = |epochs: usize| {
         let net = eventful(&device);
         let mut optimizer = Optimizer::new(Sgd { lr: 0.0, ..Sgd::default() }, net.parameters());
         let mut trainer = Trainer {
