@@ -129,14 +129,19 @@ impl Tensor {
     }
 
     /// `range.start`, `range.start + 1`, … up to but without `range.end`. Shape `[n]`.
+    ///
+    /// Errors: ends that are not finite, and more elements than a tensor can have.
     #[track_caller]
     pub fn arange<T: Count>(range: std::ops::Range<T>, device: &Device) -> Tensor {
-        let values = T::count(range);
-        let n = values.len();
-        Tensor::from_vec(values, n, device)
+        match T::count(range) {
+            Ok(values) => Tensor::from_slice(&values, values.len(), device),
+            Err(error) => Tensor::failed(error.located(Location::caller()), device),
+        }
     }
 
     /// `n` values from `start` to `end`, both included, evenly apart. Shape `[n]`.
+    ///
+    /// Errors: more elements than a tensor can have.
     ///
     /// ```
     /// use tilework::{Device, Tensor};
@@ -190,26 +195,29 @@ impl Tensor {
 /// Numbers that [`Tensor::arange`] counts in.
 pub trait Count: Element {
     #[doc(hidden)]
-    fn count(range: std::ops::Range<Self>) -> Vec<Self>;
+    fn count(range: std::ops::Range<Self>) -> Result<Vec<Self>>;
 }
 
 impl Count for u32 {
-    fn count(range: std::ops::Range<u32>) -> Vec<u32> {
-        range.collect()
+    fn count(range: std::ops::Range<u32>) -> Result<Vec<u32>> {
+        Ok(range.collect())
     }
 }
 
 impl Count for i32 {
-    fn count(range: std::ops::Range<i32>) -> Vec<i32> {
-        range.collect()
+    fn count(range: std::ops::Range<i32>) -> Result<Vec<i32>> {
+        Ok(range.collect())
     }
 }
 
 impl Count for f32 {
-    fn count(range: std::ops::Range<f32>) -> Vec<f32> {
+    fn count(range: std::ops::Range<f32>) -> Result<Vec<f32>> {
         let (start, end) = (f64::from(range.start), f64::from(range.end));
-        let n = (end - start).ceil().max(0.0);
-        // A range of that many values could not be a tensor; an empty one fails less surprisingly than the allocator.
-        if n > f64::from(u32::MAX) { Vec::new() } else { (0..n as u64).map(|i| (start + i as f64) as f32).collect() }
+        let n = (end - start).ceil();
+        if !n.is_finite() || n > f64::from(u32::MAX) {
+            let message = format!("{start}..{end} is not finite, or too long; at most {} elements", u32::MAX);
+            return Err(Error::argument("arange", message));
+        }
+        Ok((0..n as u64).map(|i| (start + i as f64) as f32).collect()) // a negative n counts as 0
     }
 }

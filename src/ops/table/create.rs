@@ -14,8 +14,8 @@ pub(super) static ROWS: &[OpInfo] = &[
     OpInfo::new("full", "numpy.full", full, full_bad),
     OpInfo::new("full_like", "numpy.full_like", full_like, none),
     OpInfo::new("eye", "numpy.eye", eye, eye_bad),
-    OpInfo::new("arange", "numpy.arange", arange, none),
-    OpInfo::new("linspace", "numpy.linspace", linspace, none),
+    OpInfo::new("arange", "numpy.arange", arange, arange_bad),
+    OpInfo::new("linspace", "numpy.linspace", linspace, linspace_bad),
     OpInfo::new("to_dtype", "numpy.ndarray.astype; Rust's `as` out of range", to_dtype, none),
     OpInfo::new("contiguous", "the identity", contiguous, none),
     OpInfo::new("detach", "the identity, without a gradient", detach, none),
@@ -140,6 +140,12 @@ fn arange() -> Vec<Sample> {
     samples
 }
 
+fn arange_bad() -> Vec<Bad> {
+    let ranges =
+        [0.0..f32::INFINITY, 0.0..f32::NEG_INFINITY, f32::NEG_INFINITY..0.0, f32::NAN..1.0, 0.0..f32::NAN, 0.0..1e10];
+    ranges.map(|range| Bad::new("arange: ", move |device| Tensor::arange(range.clone(), device))).into()
+}
+
 fn linspace() -> Vec<Sample> {
     let sample = |(start, end, n): (f32, f32, usize)| {
         let [s, e] = [start, end].map(f64::from);
@@ -151,6 +157,12 @@ fn linspace() -> Vec<Sample> {
     };
     [(0.0, 1.0, 0), (2.0, 5.0, 1), (0.0, 1.0, 2), (-1.0, 1.0, 257), (5.0, -5.0, 11), (3.0, 3.0, 4), (-3e38, 3e38, 5)]
         .map(sample)
+        .into()
+}
+
+fn linspace_bad() -> Vec<Bad> {
+    [1 << 32, usize::MAX]
+        .map(|n| Bad::new("shape: too many elements", move |device| Tensor::linspace(0.0, 1.0, n, device)))
         .into()
 }
 
