@@ -3,6 +3,7 @@
 use crate::ops::{Draw, KINDS};
 use rand::RngExt;
 use std::fmt;
+use std::time::Instant;
 use tilework::autograd::CustomOp;
 use tilework::{DType, Device, Rng, Tensor};
 
@@ -140,7 +141,7 @@ impl Program {
         }
         // Recorded as it grows, to know what can be done; what fails or overflows is left out.
         let mut values: Vec<Tensor> =
-            program.leaves.iter().enumerate().map(|(i, l)| l.make(i, 0, &Device::cpu())).collect();
+            program.leaves.iter().enumerate().map(|(i, l)| l.make(i, 0, Way::Free, &Device::cpu())).collect();
         let mut tries = 0;
         while program.steps.len() < length && tries < 4 * length {
             tries += 1;
@@ -166,7 +167,8 @@ impl Program {
 
     /// Runs on a device with a set of numbers.
     pub fn run(&self, device: &Device, data: u64, way: Way) -> tilework::Result<Outcome> {
-        let leaves: Vec<Tensor> = self.leaves.iter().enumerate().map(|(i, leaf)| leaf.make(i, data, device)).collect();
+        let leaves = self.leaves.iter().enumerate();
+        let leaves: Vec<Tensor> = leaves.map(|(i, leaf)| leaf.make(i, data, way, device)).collect();
         let mut values: Vec<Option<Tensor>> = leaves.iter().cloned().map(Some).collect();
         let mut outcome = Outcome { values: vec![None; leaves.len()], shapes: Vec::new(), dtypes: Vec::new() };
         for x in &leaves {
@@ -232,14 +234,14 @@ impl Program {
 
     /// The smallest program found that still fails.
     pub fn shrunk(&self, fails: impl Fn(&Program) -> bool) -> Program {
+        let began = Instant::now();
         let mut best = self.clone();
-        loop {
-            let smaller = best.smaller().into_iter().find(|program| fails(program));
-            match smaller {
-                Some(program) => best = program,
-                None => return best,
-            }
+        // A GPU's driver may take a second to compile what one of them needs.
+        let mut fails = |program: &Program| began.elapsed().as_secs() < 60 && fails(program);
+        while let Some(program) = best.smaller().into_iter().find(&mut fails) {
+            best = program;
         }
+        best
     }
 
     /// Programs with one thing less.
@@ -287,7 +289,7 @@ impl Program {
 }
 
 impl Leaf {
-    fn make(&self, number: usize, data: u64, device: &Device) -> Tensor {
+    fn make(&self, number: usize, data: u64, way: Way, device: &Device) -> Tensor {
         let mut rng = Rng::seed(data).fork(1000 + number as u64);
         let draw = |rng: &mut Rng| match self.dtype {
             DType::Bool => f64::from(rng.random_range(0..2)),
@@ -298,7 +300,11 @@ impl Leaf {
             _ => f64::from(rng.random_range(-2.0f32..2.0)),
         };
         let values: Vec<f64> = (0..self.shape.iter().product()).map(|_| draw(&mut rng)).collect();
-        let x = write(&values, &self.shape, self.dtype, device);
+        let mut x = write(&values, &self.shape, self.dtype, device);
+        if let Way::Alone(noise, seed) = way {
+            // Stands for what the first operation rounds on its way.
+            x = Barrier { noise, seed: seed ^ (number as u64) << 20 }.pass(&x, 0);
+        }
         if self.tracked { x.tracked() } else { x }
     }
 }
