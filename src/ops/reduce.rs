@@ -162,9 +162,11 @@ impl Kernel for Reduce {
         let combine = format!(
             "alias Sum = {kind};\nfn identity() -> Sum {{ return {identity}; }}\nfn combine(a: Sum, b: Sum) -> Sum {{\n{joined}\n}}"
         );
-        // Rows go to a workgroup each when they are long; long rows that are few are cut into parts first.
+        // Rows go to a workgroup each when they are long. They are cut into parts first where they are few, or so long that a
+        // thread would add more than 128 elements one after the other.
         let by_rows = elements >= 128;
-        let parts = if by_rows && outputs < 256 { elements.div_ceil(16_384).min(1024) } else { 1 };
+        let cut = by_rows && (outputs < 256 || elements > 32_768);
+        let parts = if cut { elements.div_ceil(16_384).min(4096) } else { 1 };
         let part = elements.div_ceil(parts);
         let load_text = |words: &mut Words| {
             let (find, loads) = reads(&views, 0, "in", "i", words);

@@ -97,8 +97,8 @@ impl Reduction {
         ]
     }
 
-    /// More outputs than one dimension of a grid has workgroups: by a thread each, and by a workgroup each. Few elements are
-    /// stored: they are repeated along an axis that stays.
+    /// More outputs than one dimension of a grid has workgroups: by a thread each, and by a workgroup each; and many rows that
+    /// are cut into parts. Few elements are stored: they are repeated along an axis that stays.
     fn many(self, data: impl Fn(&[usize]) -> Data) -> Vec<Sample> {
         let sample = |[rows, times, elements]: [usize; 3]| {
             let data = data(&[rows, 1, elements]);
@@ -116,7 +116,7 @@ impl Reduction {
                 bound => sample.bound(bound),
             }
         };
-        vec![sample([61, 68_800, 2]), sample([131, 503, 128])]
+        vec![sample([61, 68_800, 2]), sample([131, 503, 128]), sample([1, 257, 40_001])]
     }
 }
 
