@@ -1,23 +1,14 @@
 //! Every layer against its formula in f64, values and all gradients, on every device of this machine.
 
+mod common;
+
+use common::devices;
 use tilework::nn::{
     BatchNorm1d, Elu, Embedding, Flatten, Gelu, GeluTanh, HardSigmoid, HardSwish, Init, LayerNorm, LeakyRelu, Linear,
     LogSigmoid, LogSoftmax, Mish, Mode, Module, PRelu, Relu, RmsNorm, Selu, Sigmoid, Silu, Softmax, Softplus, Softsign,
     Tanh,
 };
 use tilework::{DType, Device, Rng, Tensor};
-
-fn devices() -> Vec<Device> {
-    let mut all = vec![Device::cpu()];
-    match Device::gpu() {
-        Ok(gpu) => all.push(gpu),
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            println!("no GPU device: {error}");
-        }
-    }
-    all
-}
 
 fn draws(stream: u64, n: usize) -> Vec<f32> {
     Rng::seed(stream).uniforms(n).into_iter().map(|u| 4.0 * u - 2.0).collect()

@@ -1,5 +1,8 @@
 //! Networks as a whole: the same on every device, their summaries, and errors that name a layer.
 
+mod common;
+
+use common::{devices, gpu};
 use tilework::loss::{BceWithLogits, CrossEntropy, Hinge, Huber, Loss, Mae, Mse};
 use tilework::nn::{
     BatchNorm1d, Dropout, Elu, Embedding, Flatten, Gelu, HardSwish, LayerNorm, LeakyRelu, Linear, Mish, Module, PRelu,
@@ -132,13 +135,7 @@ fn near_a_kink(case: &Case) -> bool {
 
 #[test]
 fn two_hundred_random_networks_agree_on_cpu_and_gpu() {
-    let gpu = match Device::gpu() {
-        Ok(gpu) => gpu,
-        Err(error) => {
-            assert!(std::env::var("TILEWORK_REQUIRE_GPU").is_err(), "a GPU device is required here: {error}");
-            return println!("no GPU device: {error}");
-        }
-    };
+    let Some(gpu) = gpu() else { return };
     let began = std::time::Instant::now();
     let (mut worst, mut compared, mut used) = ((0.0, String::new()), 0, 0);
     for seed in 1.. {
@@ -255,7 +252,7 @@ fn shared_parameters_count_once_and_unnamed_calls_have_no_shape() {
 
 #[test]
 fn an_error_names_the_layer_that_it_began_in() {
-    for device in std::iter::once(Device::cpu()).chain(Device::gpu()) {
+    for device in devices() {
         let rng = &mut Rng::seed(0);
         let inner = Sequential::new().add(Relu).add(Linear::new(5, 2, rng, &device));
         let net = Sequential::new().add(Linear::new(3, 4, rng, &device)).add(inner).add(Tanh);
