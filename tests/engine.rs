@@ -3,7 +3,7 @@
 mod common;
 
 use common::{alone, devices};
-use tilework::{DType, Device, Rng, Tensor};
+use tilework::{DType, Rng, Tensor};
 
 #[test]
 fn a_layer_and_its_gradients_agree_with_pencil_and_paper() {
