@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 use tilework::nn::{Linear, Module, Relu, Sequential};
 use tilework::optim::{Adam, Optimizer};
-use tilework::train::{Cancel, Event, Examples, Objective, Trainer};
+use tilework::train::{Cancel, Event, Examples, Job, Objective, Trainer};
 use tilework::{Device, Error, Rng, Tensor, wgpu};
 
 /// Trains until it is cancelled; the number of steps that it did.
@@ -26,7 +26,8 @@ fn train(device: &Device, cancel: Cancel) -> tilework::Result<usize> {
         }
     };
     let data = Examples::new(x, y)?;
-    match trainer.fit(&net, &mut optimizer, Objective::values(), &data, None, &mut count) {
+    match trainer.fit(Job { progress: Some(&mut count), ..Job::new(&net, &mut optimizer, Objective::values(), &data) })
+    {
         Err(Error::Cancelled { .. }) => Ok(steps), // the network is whole, and can be used or trained on
         other => other.map(|_| steps),
     }

@@ -6,7 +6,7 @@
 use tilework::data::{Dataset, Target, digits};
 use tilework::nn::{Dropout, LayerNorm, Linear, Module, Relu, Sequential};
 use tilework::optim::{Adam, Cosine, Optimizer, Per};
-use tilework::train::{EarlyStopping, Event, Examples, Objective, Progress, Trainer};
+use tilework::train::{EarlyStopping, Event, Examples, Job, Objective, Progress, Trainer};
 use tilework::{Device, Result, Rng, Tensor};
 
 /// One line an epoch. An application would move a bar or add a point to a plot here.
@@ -65,7 +65,11 @@ fn main() -> Result<()> {
         ..Trainer::default()
     };
     let mut optimizer = Optimizer::new(Adam { lr: 3e-3, ..Adam::default() }, net.parameters());
-    trainer.fit(&net, &mut optimizer, Objective::classes(), &train, Some(&held_out), &mut Lines)?;
+    trainer.fit(Job {
+        validation: Some(&held_out),
+        progress: Some(&mut Lines),
+        ..Job::new(&net, &mut optimizer, Objective::classes(), &train)
+    })?;
 
     let (loss, accuracy) = trainer.evaluate(&net, Objective::classes(), &test)?;
     println!("test loss {loss:.3}, accuracy {:.1} %", 100.0 * accuracy.unwrap_or(f64::NAN));

@@ -7,7 +7,7 @@ use tilework::data::{Dataset, Schema, Target, Task, digits};
 use tilework::models::{FittedMlp, Mlp, Scaling};
 use tilework::nn::{BatchNorm1d, Dropout, Linear, Module, Relu, Sequential};
 use tilework::optim::{Adam, OnPlateau, Optimizer, Sgd};
-use tilework::train::{EarlyStopping, Event, Examples, Objective, Order as TrainOrder, Progress, Silent, Trainer};
+use tilework::train::{EarlyStopping, Event, Examples, Job, Objective, Order as TrainOrder, Progress, Silent, Trainer};
 use tilework::{Device, Error, Rng, Tensor, metrics};
 
 /// Two classes that a line separates, from a seed.
@@ -107,7 +107,7 @@ fn a_loss_that_explodes_ends_with_the_place_and_the_parameters_of_before() {
         let before = net.state()["0.weight"].to_vec::<f32>().unwrap();
         let mut optimizer = Optimizer::new(Sgd { lr: 1e30, ..Sgd::default() }, net.parameters());
         let mut trainer = Trainer { epochs: 5, batch_size: 4, ..Trainer::default() };
-        let error = trainer.fit(&net, &mut optimizer, Objective::values(), &data, None, &mut Silent).unwrap_err();
+        let error = trainer.fit(Job::new(&net, &mut optimizer, Objective::values(), &data)).unwrap_err();
         assert!(matches!(error, Error::NonFinite { .. }), "{device}: {error}");
         let text = error.to_string();
         assert!(text.contains("epoch 1") && text.contains("learning rate"), "{device}: {text}");
@@ -130,7 +130,9 @@ fn early_stopping_ends_the_run_with_the_best_parameters() {
     let mut optimizer = Optimizer::new(Adam { lr: 0.01, ..Adam::default() }, net.parameters());
     let early_stopping = Some(EarlyStopping { patience: 5, min_delta: 0.0 });
     let mut trainer = Trainer { epochs: 500, batch_size: 8, early_stopping, ..Trainer::default() };
-    let run = trainer.fit(&net, &mut optimizer, Objective::values(), &train, Some(&held_out), &mut Silent).unwrap();
+    let run = trainer
+        .fit(Job { validation: Some(&held_out), ..Job::new(&net, &mut optimizer, Objective::values(), &train) })
+        .unwrap();
     assert!(run.history.epochs.len() < 500);
     assert!(run.history.stopped.as_ref().unwrap().contains("5 epochs"));
     let best = run.history.epochs.iter().filter_map(|e| e.validation_loss).fold(f64::INFINITY, f64::min);
@@ -213,7 +215,9 @@ fn a_checkpoint_brings_back_masks_running_values_momentum_and_the_plateau() {
                 ..Trainer::default()
             };
             let objective = Objective::classes();
-            let at = trainer.resume(&net, &mut optimizer, objective, &train, Some(&held_out), &mut Silent).unwrap();
+            let at = trainer
+                .resume(Job { validation: Some(&held_out), ..Job::new(&net, &mut optimizer, objective, &train) })
+                .unwrap();
             let values = |(name, t): (String, Tensor)| (name, t.to_vec::<f32>().unwrap());
             let net: Vec<_> = net.state().into_iter().map(values).collect();
             let optimizer: Vec<_> = optimizer.state().into_iter().map(values).collect();
@@ -247,7 +251,9 @@ fn a_stopped_run_stays_stopped_when_it_is_resumed() {
             checkpoint: Some(folder.path().join("run.safetensors")),
             ..Trainer::default()
         };
-        let at = trainer.resume(&net, &mut optimizer, Objective::classes(), &data, Some(&data), &mut Silent).unwrap();
+        let at = trainer
+            .resume(Job { validation: Some(&data), ..Job::new(&net, &mut optimizer, Objective::classes(), &data) })
+            .unwrap();
         (at.history.epochs.len(), at.history.stopped)
     };
     let stopped = run(50);
@@ -265,10 +271,12 @@ fn a_validation_loss_that_is_nan_is_never_the_best() {
     let mut optimizer = Optimizer::new(Sgd::default(), net.parameters());
     let early_stopping = Some(EarlyStopping { patience: 3, min_delta: 0.0 });
     let mut trainer = Trainer { epochs: 50, early_stopping, ..Trainer::default() };
-    let run = trainer.fit(&net, &mut optimizer, Objective::classes(), &data, Some(&rotten), &mut Silent).unwrap();
+    let run = trainer
+        .fit(Job { validation: Some(&rotten), ..Job::new(&net, &mut optimizer, Objective::classes(), &data) })
+        .unwrap();
     assert_eq!(run.history.epochs.len(), 3);
     assert!(run.history.stopped.unwrap().contains("3 epochs"));
-    let error = trainer.fit(&net, &mut optimizer, Objective::classes(), &data, None, &mut Silent).unwrap_err();
+    let error = trainer.fit(Job::new(&net, &mut optimizer, Objective::classes(), &data)).unwrap_err();
     assert!(error.to_string().contains("early_stopping has nothing to judge by"), "{error}");
 }
 
@@ -282,8 +290,7 @@ fn after_an_explosion_the_same_optimizer_can_go_on() {
         let net = net.add(Linear::new(8, 1, &mut Rng::seed(0), &device));
         let mut optimizer = Optimizer::new(Sgd { lr: 1e30, momentum: 0.9, ..Sgd::default() }, net.parameters());
         let mut trainer = Trainer { epochs: 20, batch_size: 8, ..Trainer::default() };
-        let mut fit =
-            |optimizer: &mut Optimizer| trainer.fit(&net, optimizer, Objective::values(), &data, None, &mut Silent);
+        let mut fit = |optimizer: &mut Optimizer| trainer.fit(Job::new(&net, optimizer, Objective::values(), &data));
         assert!(fit(&mut optimizer).is_err());
         assert_eq!(optimizer.steps(), 0, "{device}");
         optimizer.set_learning_rate(0.01); // as the error advises
@@ -312,7 +319,9 @@ fn events_tell_the_whole_run_in_order() {
         });
     };
     let mut trainer = Trainer { epochs: 2, batch_size: 16, ..Trainer::default() };
-    trainer.fit(&net, &mut optimizer, Objective::classes(), &data, None, &mut listen).unwrap();
+    trainer
+        .fit(Job { progress: Some(&mut listen), ..Job::new(&net, &mut optimizer, Objective::classes(), &data) })
+        .unwrap();
     let want = [
         "start 2 0 2 20 56", // 4·6 + 6, 6 + 6, 6·2 + 2
         "step 1 1 true",
@@ -346,7 +355,7 @@ fn each_epoch_has_another_order_unless_it_is_as_given() {
         let loss = |y: &Tensor, t: &Tensor| (t + y * 0.0).mean();
         let objective = Objective { loss: &loss, hits: None };
         let mut trainer = Trainer { epochs: 2, batch_size: 1, order, seed, ..Trainer::default() };
-        trainer.fit(&net, &mut optimizer, objective, &data, None, &mut listen).unwrap();
+        trainer.fit(Job { progress: Some(&mut listen), ..Job::new(&net, &mut optimizer, objective, &data) }).unwrap();
         let rows = |sums: Vec<f64>| {
             sums.iter().scan(0.0, |last, sum| Some((sum - std::mem::replace(last, *sum)).round())).collect()
         };

@@ -10,7 +10,7 @@ use crate::rng::Rng;
 use crate::tensor::Tensor;
 use crate::tensor::record::no_grad;
 use crate::train::checkpoint::{Notes, pack, take, unpack};
-use crate::train::{Cancel, EarlyStopping, Examples, History, Objective, Progress, Standing, Trainer};
+use crate::train::{Cancel, EarlyStopping, Examples, History, Job, Objective, Progress, Standing, Trainer};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -244,7 +244,8 @@ impl FittedMlp {
         };
         let at = at.unwrap_or_else(|| self.standing.clone());
         let (net, optimizer) = (&self.net, &mut self.optimizer);
-        self.standing = trainer.run(at, net, optimizer, objective, &fitted, held_out.as_ref(), progress)?;
+        let job = Job::new(net, optimizer, objective, &fitted);
+        self.standing = trainer.run(at, Job { validation: held_out.as_ref(), progress: Some(progress), ..job })?;
         Ok(self)
     }
 

@@ -63,6 +63,64 @@ impl Objective<'static> {
     }
 }
 
+/// What is trained, on what, and who is told.
+///
+/// ```
+/// # use tilework::{Rng, Tensor, nn::{Linear, Module}, optim::{Optimizer, Sgd}};
+/// # use tilework::train::{Event, Examples, Job, Objective, Progress, Trainer};
+/// # let device = tilework::Device::cpu();
+/// # let data = Examples::new(Tensor::ones([4, 1], &device), Tensor::ones([4, 1], &device))?;
+/// # let (train, held_out) = (data.clone(), data);
+/// # let net = Linear::new(1, 1, &mut Rng::seed(0), &device);
+/// # let mut optimizer = Optimizer::new(Sgd::default(), net.parameters());
+/// struct Lines;
+///
+/// impl Progress for Lines {
+///     fn event(&mut self, event: &Event<'_>) {
+///         if let Event::Epoch(record) = event {
+///             println!("{}: {}", record.epoch, record.loss);
+///         }
+///     }
+/// }
+///
+/// let job = Job::new(&net, &mut optimizer, Objective::values(), &train);
+/// let job = Job { validation: Some(&held_out), progress: Some(&mut Lines), ..job };
+/// Trainer::default().fit(job)?;
+/// # Ok::<(), tilework::Error>(())
+/// ```
+pub struct Job<'a> {
+    /// The network, trained from where it is.
+    pub net: &'a dyn Module,
+    /// Over the network's parameters.
+    pub optimizer: &'a mut Optimizer,
+    /// What is minimised.
+    pub objective: Objective<'a>,
+    /// What is learnt from.
+    pub train: &'a Examples,
+    /// Rows that are measured after each epoch and not learnt from.
+    pub validation: Option<&'a Examples>,
+    /// Who is told.
+    pub progress: Option<&'a mut dyn Progress>,
+}
+
+impl<'a> Job<'a> {
+    /// A training without validation that nobody watches.
+    pub fn new(
+        net: &'a dyn Module,
+        optimizer: &'a mut Optimizer,
+        objective: Objective<'a>,
+        train: &'a Examples,
+    ) -> Job<'a> {
+        Job { net, optimizer, objective, train, validation: None, progress: None }
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        if let Some(progress) = &mut self.progress {
+            progress.event(event);
+        }
+    }
+}
+
 /// When to end because the validation loss no longer falls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EarlyStopping {
@@ -87,7 +145,7 @@ pub enum Order {
 /// ```
 /// use tilework::nn::{Linear, Module};
 /// use tilework::optim::{Optimizer, Sgd};
-/// use tilework::train::{Examples, Objective, Silent, Trainer};
+/// use tilework::train::{Examples, Job, Objective, Trainer};
 /// use tilework::{Device, Rng, Tensor};
 ///
 /// let device = Device::cpu();
@@ -96,7 +154,7 @@ pub enum Order {
 /// let net = Linear::new(1, 1, &mut Rng::seed(0), &device);
 /// let mut optimizer = Optimizer::new(Sgd { lr: 0.1, ..Sgd::default() }, net.parameters());
 /// let mut trainer = Trainer { epochs: 100, batch_size: 8, ..Trainer::default() };
-/// let run = trainer.fit(&net, &mut optimizer, Objective::values(), &data, None, &mut Silent)?;
+/// let run = trainer.fit(Job::new(&net, &mut optimizer, Objective::values(), &data))?;
 /// assert!(run.history.epochs[99].loss < 1e-6);
 /// # Ok::<(), tilework::Error>(())
 /// ```
@@ -164,24 +222,8 @@ impl Trainer {
     /// # Errors
     /// A batch size of 0; early stopping without validation rows; whatever the network's operations carry; [`Error::NonFinite`]
     /// when the loss is no longer finite (parameters and optimizer are then as before that epoch); [`Error::Cancelled`].
-    pub fn fit(
-        &mut self,
-        net: &dyn Module,
-        optimizer: &mut Optimizer,
-        objective: Objective<'_>,
-        train: &Examples,
-        validation: Option<&Examples>,
-        progress: &mut dyn Progress,
-    ) -> Result<Standing> {
-        self.run(
-            Standing::new(self.seed, optimizer.learning_rate()),
-            net,
-            optimizer,
-            objective,
-            train,
-            validation,
-            progress,
-        )
+    pub fn fit(&mut self, job: Job<'_>) -> Result<Standing> {
+        self.run(Standing::new(self.seed, job.optimizer.learning_rate()), job)
     }
 
     /// Continues the run that wrote the checkpoint at [`Trainer::checkpoint`]: the result is that of an uninterrupted one, bit
@@ -189,40 +231,22 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::fit`]; a checkpoint of another network, or a damaged one.
-    pub fn resume(
-        &mut self,
-        net: &dyn Module,
-        optimizer: &mut Optimizer,
-        objective: Objective<'_>,
-        train: &Examples,
-        validation: Option<&Examples>,
-        progress: &mut dyn Progress,
-    ) -> Result<Standing> {
+    pub fn resume(&mut self, job: Job<'_>) -> Result<Standing> {
         match self.checkpoint.clone().filter(|path| path.exists()) {
-            None => self.fit(net, optimizer, objective, train, validation, progress),
+            None => self.fit(job),
             Some(path) => {
-                let standing = checkpoint::load(&path, net, optimizer)?;
-                self.run(standing, net, optimizer, objective, train, validation, progress)
+                let standing = checkpoint::load(&path, job.net, job.optimizer)?;
+                self.run(standing, job)
             }
         }
     }
 
     /// Goes on from where a run stands, up to [`Trainer::epochs`] in all.
-    #[allow(clippy::too_many_arguments, reason = "fit's arguments and where the run stands")]
-    pub(crate) fn run(
-        &mut self,
-        mut at: Standing,
-        net: &dyn Module,
-        optimizer: &mut Optimizer,
-        objective: Objective<'_>,
-        train: &Examples,
-        validation: Option<&Examples>,
-        progress: &mut dyn Progress,
-    ) -> Result<Standing> {
+    pub(crate) fn run(&mut self, mut at: Standing, mut job: Job<'_>) -> Result<Standing> {
         if self.batch_size == 0 {
             return Err(Error::argument("fit", "batch_size is 0: give at least 1"));
         }
-        if self.early_stopping.is_some() && validation.is_none() {
+        if self.early_stopping.is_some() && job.validation.is_none() {
             let message =
                 "early_stopping has nothing to judge by: no validation rows; hold some out with Examples::split";
             return Err(Error::argument("fit", message));
@@ -232,52 +256,42 @@ impl Trainer {
         }
         let began = Instant::now();
         let done = at.history.epochs.len();
-        let parameters = net.parameters().iter().map(|(_, param)| param.tensor().numel()).sum();
-        let (samples, steps) = (train.rows(), train.rows().div_ceil(self.batch_size));
-        let device = train.x.device().clone();
-        progress.event(&Event::Start { epochs: self.epochs, done, steps, samples, parameters, device: &device });
+        let parameters = job.net.parameters().iter().map(|(_, param)| param.tensor().numel()).sum();
+        let (samples, steps) = (job.train.rows(), job.train.rows().div_ceil(self.batch_size));
+        let device = job.train.x.device().clone();
+        job.tell(&Event::Start { epochs: self.epochs, done, steps, samples, parameters, device: &device });
         for epoch in done + 1..=self.epochs {
             if at.history.stopped.is_some() {
                 break; // a resumed run that had come to its end
             }
-            let record = self.epoch(epoch, &mut at, net, optimizer, objective, train, validation, progress)?;
-            progress.event(&Event::Epoch(&record));
+            let record = self.epoch(epoch, &mut at, &mut job)?;
+            job.tell(&Event::Epoch(&record));
             at.history.epochs.push(record);
             at.schedule = self.schedule.as_ref().map_or(Value::Null, |schedule| schedule.state());
-            self.judge(&mut at, net);
+            self.judge(&mut at, job.net);
             if let Some(path) = &self.checkpoint {
-                checkpoint::save(path, net, optimizer, &at)?;
+                checkpoint::save(path, job.net, job.optimizer, &at)?;
             }
             if let Some(reason) = &at.history.stopped {
-                progress.event(&Event::Stopped { reason });
+                job.tell(&Event::Stopped { reason });
                 break;
             }
         }
         if let (Some(_), Some((.., best))) = (self.early_stopping, &at.best) {
-            net.load_state(best)?;
+            job.net.load_state(best)?;
         }
-        net.set_mode(Mode::Eval);
-        progress.event(&Event::Finished { seconds: began.elapsed().as_secs_f64(), steps: optimizer.steps() });
+        job.net.set_mode(Mode::Eval);
+        job.tell(&Event::Finished { seconds: began.elapsed().as_secs_f64(), steps: job.optimizer.steps() });
         Ok(at)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "fit's arguments and where the run stands")]
-    fn epoch(
-        &mut self,
-        epoch: usize,
-        at: &mut Standing,
-        net: &dyn Module,
-        optimizer: &mut Optimizer,
-        objective: Objective<'_>,
-        train: &Examples,
-        validation: Option<&Examples>,
-        progress: &mut dyn Progress,
-    ) -> Result<EpochRecord> {
+    fn epoch(&mut self, epoch: usize, at: &mut Standing, job: &mut Job<'_>) -> Result<EpochRecord> {
+        let (net, objective) = (job.net, job.objective);
         let began = Instant::now();
-        let before = Before { net: net.state(), optimizer: optimizer.state(), steps: optimizer.steps() };
+        let before = Before { net: net.state(), optimizer: job.optimizer.state(), steps: job.optimizer.steps() };
         let data = match self.order {
-            Order::Shuffled => train.reordered(&at.rng.permutation(train.rows() as u32)),
-            Order::AsGiven => train.clone(),
+            Order::Shuffled => job.train.reordered(&at.rng.permutation(job.train.rows() as u32)),
+            Order::AsGiven => job.train.clone(),
         };
         net.set_mode(Mode::Train);
         let (rows, steps) = (data.rows(), data.rows().div_ceil(self.batch_size));
@@ -291,7 +305,8 @@ impl Trainer {
             if let Some(schedule) = &mut self.schedule {
                 let metric = at.history.epochs.last().map(|last| last.validation_loss.unwrap_or(last.loss));
                 let done = at.history.epochs.len() as u64;
-                optimizer.set_learning_rate(schedule.rate(at.base_rate, optimizer.steps(), done, metric));
+                let rate = schedule.rate(at.base_rate, job.optimizer.steps(), done, metric);
+                job.optimizer.set_learning_rate(rate);
             }
             let batch = data.slice((step - 1) * self.batch_size, rows.min(step * self.batch_size));
             let prediction = net.forward(&batch.x);
@@ -301,17 +316,17 @@ impl Trainer {
             if let Some(limit) = self.clip_norm {
                 let _norm = grads.clip_norm(limit);
             }
-            optimizer.step(grads)?;
+            job.optimizer.step(grads)?;
             let mut seen = (None, None);
             if step % look == 0 || step == steps {
-                seen = sums.read(step).map_err(|found| before.put_back(found, epoch, net, optimizer))?;
+                seen = sums.read(step).map_err(|found| before.put_back(found, epoch, net, job.optimizer))?;
             }
             let samples_per_second = sums.rows as f64 / began.elapsed().as_secs_f64().max(1e-9);
-            progress.event(&Event::Step { epoch, step, steps, loss: seen.0, accuracy: seen.1, samples_per_second });
+            job.tell(&Event::Step { epoch, step, steps, loss: seen.0, accuracy: seen.1, samples_per_second });
         }
         let (loss, accuracy) = (sums.loss, sums.accuracy);
         let fitted = began.elapsed().as_secs_f64();
-        let (validation_loss, validation_accuracy) = match validation {
+        let (validation_loss, validation_accuracy) = match job.validation {
             None => (None, None),
             Some(held_out) => {
                 let (loss, accuracy) = self.evaluate(net, objective, held_out)?;
@@ -326,7 +341,7 @@ impl Trainer {
             validation_accuracy,
             seconds: began.elapsed().as_secs_f64(),
             samples_per_second: rows as f64 / fitted.max(1e-9),
-            learning_rate: optimizer.learning_rate(),
+            learning_rate: job.optimizer.learning_rate(),
         })
     }
 

@@ -195,7 +195,7 @@ fn with_both() -> Sample {
     )
     .bound(Bound::each(
         "half of the sum's 65 roundings and of the 10 of each e^x, 10 of the root, one of the product",
-        { move |x, _| reference(x).mapv(|y| (75.0 / 2.0 + 12.0) * ROUNDING * y.abs()) },
+        move |x, _| reference(x).mapv(|y| (75.0 / 2.0 + 12.0) * ROUNDING * y.abs()),
     ))
     .gradient(&[0, 1])
 }
