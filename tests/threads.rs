@@ -1,5 +1,8 @@
 //! Tensors cross threads; work of several threads on one device is right and repeatable.
 
+mod common;
+
+use common::{alone, devices};
 use tilework::nn::{Linear, Module, Sequential};
 use tilework::optim::{Adam, Optimizer};
 use tilework::{Device, Gradients, Rng, Tensor};
@@ -32,7 +35,8 @@ fn trained(seed: u64, device: &Device) -> Vec<f32> {
 
 #[test]
 fn two_threads_that_train_on_one_device_get_what_each_gets_alone() {
-    for device in std::iter::once(Device::cpu()).chain(Device::gpu()) {
+    let _turn = alone();
+    for device in devices() {
         let alone = [trained(1, &device), trained(2, &device)];
         let together: Vec<Vec<f32>> = std::thread::scope(|scope| {
             let device = &device;
@@ -46,8 +50,39 @@ fn two_threads_that_train_on_one_device_get_what_each_gets_alone() {
 }
 
 #[test]
+fn a_read_on_one_thread_leaves_what_another_records_in_one_plan() {
+    let _turn = alone();
+    for device in devices() {
+        let chain = |x: Tensor, steps: usize| (0..steps).fold(x, |x, _| &x * 0.5 + 1.0);
+        let before = device.stats().plans_built;
+        for cut in [10, 20, 30] {
+            let half = chain(Tensor::ones([64], &device), cut);
+            let other = || chain(Tensor::ones([32], &device), 7).sum().item::<f32>().unwrap();
+            assert!(std::thread::scope(|scope| scope.spawn(other).join().unwrap()) > 63.0);
+            assert!(chain(half, 62 - cut).sum().item::<f32>().unwrap() > 127.0);
+        }
+        let built = device.stats().plans_built - before;
+        assert_eq!(built, 2, "{device}: one thread's calls were planned with the other's, or cut by its read");
+    }
+}
+
+#[test]
+fn values_of_another_thread_are_run_when_they_are_used_and_when_they_are_read() {
+    let _turn = alone();
+    for device in devices() {
+        let made = || std::thread::scope(|scope| scope.spawn(|| Tensor::ones([4], &device) * 3.0).join().unwrap());
+        assert_eq!(made().to_vec::<f32>().unwrap(), [3.0; 4], "{device}");
+        assert_eq!((made() + made()).sum().item::<f32>().unwrap(), 24.0, "{device}");
+        let waiting = made();
+        device.synchronize().unwrap();
+        assert_eq!(waiting.sum().item::<f32>().unwrap(), 12.0, "{device}");
+    }
+}
+
+#[test]
 fn values_are_read_without_blocking_the_thread() {
-    for device in std::iter::once(Device::cpu()).chain(Device::gpu()) {
+    let _turn = alone();
+    for device in devices() {
         let x = Tensor::ones([3], &device) * 2.0;
         let waiting = x.to_vec_async::<f32>();
         assert_eq!(block_on(waiting).unwrap(), [2.0; 3], "{device}");

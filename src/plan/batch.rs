@@ -9,12 +9,15 @@ use crate::shape::Layout;
 use smallvec::SmallVec;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Calls after which a batch is run unasked, so that a loop that never reads keeps its memory bounded.
 const MAX_CALLS: usize = 512;
 /// Bytes of pending results after which a batch is run unasked.
 const MAX_BYTES: u64 = 256 << 20;
+/// All threads together may hold so many times that.
+const ALL_THREADS: usize = 4;
 
 /// A view of a slot, as a call reads it.
 #[derive(Debug, Clone)]
@@ -41,55 +44,118 @@ pub struct Call {
 }
 
 /// A device's pending calls and its cached plans. One lock orders recording and running.
+///
+/// Each thread has a batch of its own, so that what is fused and planned, and with it the last bit of a GPU's result, depends on
+/// that thread's program and not on what others happen to record meanwhile; and so that a step finds its plan again.
 #[derive(Default)]
-pub(crate) struct Batch {
-    calls: Vec<Call>,
-    /// What the calls keep alive: their outputs, and uploads that no call has read before, whose owners may be gone. Results of
-    /// earlier batches were counted there.
+pub(crate) struct Batches {
+    pending: Vec<Batch>,
+    calls: usize,
     bytes: u64,
     plans: Plans,
 }
 
-impl fmt::Debug for Batch {
+/// What a thread has recorded and not run.
+#[derive(Default)]
+struct Batch {
+    thread: u32,
+    calls: Vec<Call>,
+    /// What the calls keep alive: their outputs, and uploads that no call has read before, whose owners may be gone. Results of
+    /// earlier batches were counted there.
+    bytes: u64,
+}
+
+impl fmt::Debug for Batches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Batch({} calls)", self.calls.len())
+        write!(f, "Batches({} calls)", self.calls)
     }
 }
 
-/// The batch of a device; made on first use.
-fn batch_of(device: &Device) -> Result<&Mutex<Batch>> {
-    let queue = device.queue(|| Box::new(Mutex::new(Batch::default())));
-    queue.downcast_ref().ok_or_else(|| Error::internal("record", "the device's queue is not a batch"))
+/// A number for each thread of the process, from 1.
+fn this_thread() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    thread_local!(static NUMBER: u32 = NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.with(|number| *number)
 }
 
-/// Adds a call to the device's batch; runs the batch when it is full.
+/// The batches of a device, locked; made on first use.
+fn batches_of(device: &Device) -> Result<MutexGuard<'_, Batches>> {
+    let queue = device.queue(|| Box::new(Mutex::new(Batches::default())));
+    let batches: Option<&Mutex<Batches>> = queue.downcast_ref();
+    let batches = batches.ok_or_else(|| Error::internal("record", "the device's queue holds no batches"))?;
+    Ok(batches.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Adds a call to the thread's batch; runs the batch when it is full.
 ///
 /// # Errors
 /// None of the call itself: those of running appear where values are read.
 pub(crate) fn push(device: &Device, call: Call) -> Result<()> {
-    let mut batch = batch_of(device)?.lock().unwrap_or_else(PoisonError::into_inner);
-    call.output.set_number(batch.calls.len() as u32);
-    batch.bytes += call.output.bytes();
-    for Input { slot, .. } in call.inputs.iter().filter(|input| input.slot.is_fresh()) {
-        slot.set_number(0);
-        batch.bytes += slot.bytes();
+    let thread = this_thread();
+    let mut batches = batches_of(device)?;
+    for Input { slot, .. } in &call.inputs {
+        if slot.is_pending() && slot.thread() != thread {
+            batches.run(device, slot.thread());
+        }
     }
-    batch.calls.push(call);
+    batches.add(thread, call);
     device.counters().calls.add(1);
-    if batch.calls.len() >= MAX_CALLS || batch.bytes >= MAX_BYTES {
-        batch.run(device);
-    }
+    batches.run_if_full(device, thread);
     Ok(())
 }
 
-impl Batch {
-    /// Runs everything pending. A failure fills every slot of the batch with the error.
-    fn run(&mut self, device: &Device) {
-        let calls = std::mem::take(&mut self.calls);
-        self.bytes = 0;
+/// Runs the batch that fills a pending slot.
+///
+/// # Errors
+/// Only a fault of this crate; the slot holds what went wrong with its batch.
+pub(crate) fn settle(device: &Device, slot: &Slot) -> Result<()> {
+    batches_of(device)?.run(device, slot.thread());
+    Ok(())
+}
+
+impl Batches {
+    fn add(&mut self, thread: u32, call: Call) {
+        let at = self.pending.iter().position(|batch| batch.thread == thread).unwrap_or_else(|| {
+            self.pending.retain(|batch| !batch.calls.is_empty()); // of threads that are gone, perhaps
+            self.pending.push(Batch { thread, ..Batch::default() });
+            self.pending.len() - 1
+        });
+        let batch = &mut self.pending[at];
+        call.output.set_place(thread, batch.calls.len() as u32);
+        let mut bytes = call.output.bytes();
+        for Input { slot, .. } in call.inputs.iter().filter(|input| input.slot.is_fresh()) {
+            slot.set_number(0);
+            bytes += slot.bytes();
+        }
+        batch.calls.push(call);
+        batch.bytes += bytes;
+        self.calls += 1;
+        self.bytes += bytes;
+    }
+
+    fn run_if_full(&mut self, device: &Device, thread: u32) {
+        if self.calls >= MAX_CALLS || self.bytes >= MAX_BYTES {
+            let own = self.pending.iter().find(|batch| batch.thread == thread);
+            if own.is_some_and(|own| own.calls.len() >= MAX_CALLS || own.bytes >= MAX_BYTES) {
+                self.run(device, thread);
+            }
+            // Many threads that each hold a little, or ended without a read.
+            if self.calls >= ALL_THREADS * MAX_CALLS || self.bytes >= ALL_THREADS as u64 * MAX_BYTES {
+                self.run_all(device);
+            }
+        }
+    }
+
+    /// Runs everything pending of a thread. A failure fills every slot of its batch with the error.
+    fn run(&mut self, device: &Device, thread: u32) {
+        let Some(batch) = self.pending.iter_mut().find(|batch| batch.thread == thread) else { return };
+        let calls = std::mem::take(&mut batch.calls);
+        let bytes = std::mem::take(&mut batch.bytes);
         if calls.is_empty() {
             return;
         }
+        self.calls -= calls.len();
+        self.bytes -= bytes;
         device.counters().flushes.add(1);
         // A kernel that panics is a fault of ours, but none that may leave values pending for ever: they would be taken for those
         // of later calls.
@@ -102,22 +168,29 @@ impl Batch {
             }
         }
         // Keep the allocation of the list for the next batch.
-        self.calls = calls;
-        self.calls.clear();
+        if let Some(batch) = self.pending.iter_mut().find(|batch| batch.thread == thread) {
+            batch.calls = calls;
+            batch.calls.clear();
+        }
+    }
+
+    fn run_all(&mut self, device: &Device) {
+        let threads: Vec<u32> = self.pending.iter().map(|batch| batch.thread).collect();
+        threads.into_iter().for_each(|thread| self.run(device, thread));
     }
 }
 
 impl Device {
-    /// Starts all recorded work now, without waiting for results. Reads do this by themselves.
+    /// Starts the work that this thread has recorded, without waiting for results. Reads do this by themselves.
     ///
     /// # Errors
     /// Only a fault of this crate; errors of the work itself appear where its values are read.
     pub fn flush(&self) -> Result<()> {
-        batch_of(self)?.lock().unwrap_or_else(PoisonError::into_inner).run(self);
+        batches_of(self)?.run(self, this_thread());
         Ok(())
     }
 
-    /// Runs all recorded work and waits until it is done: for timing, and before a host takes the device over.
+    /// Runs all work that any thread has recorded and waits until it is done: for timing, and before a host takes the device over.
     ///
     /// ```
     /// use tilework::{Device, Tensor};
@@ -131,7 +204,7 @@ impl Device {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn synchronize(&self) -> Result<()> {
-        self.flush()?;
+        batches_of(self)?.run_all(self);
         self.wait()
     }
 
@@ -140,7 +213,7 @@ impl Device {
     /// # Errors
     /// Only a fault of this crate.
     pub fn clear_plans(&self) -> Result<()> {
-        batch_of(self)?.lock().unwrap_or_else(PoisonError::into_inner).plans.clear();
+        batches_of(self)?.plans.clear();
         Ok(())
     }
 }

@@ -15,12 +15,13 @@ pub struct Slot {
     pub len: usize,
     state: OnceLock<Result<Buffer>>,
     number: AtomicU32, // of the call that fills it, in the pending batch; once filled it only tells `is_fresh`
+    thread: AtomicU32, // whose batch that is
 }
 
 impl Slot {
     /// A slot that a pending call will fill.
     pub fn empty(dtype: DType, len: usize) -> Slot {
-        Slot { dtype, len, state: OnceLock::new(), number: AtomicU32::new(u32::MAX) }
+        Slot { dtype, len, state: OnceLock::new(), number: AtomicU32::new(u32::MAX), thread: AtomicU32::new(0) }
     }
 
     /// A slot with its data.
@@ -63,6 +64,16 @@ impl Slot {
 
     pub(crate) fn number(&self) -> u32 {
         self.number.load(Ordering::Relaxed) // written and read under the batch's lock
+    }
+
+    /// The thread in whose batch the call is that fills it.
+    pub(crate) fn thread(&self) -> u32 {
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_place(&self, thread: u32, number: u32) {
+        self.thread.store(thread, Ordering::Relaxed);
+        self.set_number(number);
     }
 
     pub(crate) fn set_number(&self, number: u32) {

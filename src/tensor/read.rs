@@ -2,6 +2,7 @@
 
 use crate::dtype::{DType, Element};
 use crate::error::{Error, Result};
+use crate::plan::batch::settle;
 use crate::plan::kernel::Meta;
 use crate::tensor::{Tensor, Value};
 
@@ -70,7 +71,7 @@ impl Tensor {
             return Err(Error::dtype(op, message));
         }
         if value.slot.is_pending() {
-            value.device.flush()?;
+            settle(&value.device, &value.slot)?;
         }
         let span = Span::of(&value);
         Ok((value.clone(), value, span))
