@@ -20,13 +20,15 @@ pub(super) struct Bar {
     epochs: usize,
     done: usize,
     losses: String,
+    /// What the rows held out said after the last epoch.
+    watched: String,
 }
 
 impl Bar {
     pub fn new() -> Bar {
         let now = Instant::now();
-        let bar = is_terminal().then(|| styled(" {msg}  {wide_bar}  {percent:>3} %  {eta} left "));
-        Bar { bar, began: now, drawn: now, epochs: 0, done: 0, losses: String::new() }
+        let bar = is_terminal().then(|| styled(" {prefix}  {wide_bar}  {msg}  {eta} left "));
+        Bar { bar, began: now, drawn: now, epochs: 0, done: 0, losses: String::new(), watched: String::new() }
     }
 
     fn line(&self, record: &EpochRecord) {
@@ -74,12 +76,17 @@ impl Progress for Bar {
                 if self.drawn.elapsed() >= REDRAW {
                     self.drawn = Instant::now();
                     let rate = rate(samples_per_second);
-                    bar.set_message(format!("epoch {epoch}/{}{}{rate}", self.epochs, self.losses));
+                    bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
+                    bar.set_message([self.losses.trim_start(), &self.watched, &rate].concat());
                     bar.set_position(((epoch - self.done - 1) * steps + step) as u64);
                 }
             }
             Event::Epoch(record) if self.bar.is_none() => self.line(record),
-            Event::Epoch(record) => self.losses = losses(record),
+            Event::Epoch(record) => {
+                let watched = record.validation_accuracy.or(record.validation_loss);
+                self.watched = watched.map_or_else(String::new, |value| format!("  validation {value:.4}"));
+                self.losses = losses(record);
+            }
             Event::Stopped { reason } => match &self.bar {
                 Some(bar) => bar.suspend(|| note(format_args!("stopped: {reason}"))),
                 None => note(format_args!("stopped: {reason}")),
@@ -116,7 +123,7 @@ pub(super) fn is_terminal() -> bool {
 /// A bar without a length yet. A template that does not parse leaves indicatif's own.
 pub(super) fn styled(template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style.progress_chars("━━─"))
+    ProgressBar::new(0).with_style(style.progress_chars("━━╌"))
 }
 
 fn losses(record: &EpochRecord) -> String {
