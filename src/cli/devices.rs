@@ -7,6 +7,7 @@ use crate::device::Device;
 use crate::device::gpu::adapters;
 
 pub(super) fn run() -> Outcome {
+    #[allow(unused_mut, reason = "GPUs follow only with their feature")]
     let mut rows =
         vec![[0.to_string(), Device::cpu().name().to_string(), "cpu".into(), "threads of this process".into()]];
     #[cfg(feature = "gpu")]
