@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{alone, devices};
+use common::devices;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tilework::autograd::{CustomOp, GradCheck, gradcheck};
 use tilework::{Correction, DType, Device, Rng, Tensor, is_grad_enabled, no_grad};
@@ -43,7 +43,6 @@ fn checked(slope: Option<f32>, drift: f32, device: &Device) -> Result<f64, Strin
 
 #[test]
 fn gradcheck_finds_what_is_wrong_and_says_where() {
-    let _turn = alone();
     for device in devices() {
         assert!(checked(Some(3.0), 0.0, &device).unwrap() <= 1.0);
         let error = checked(Some(3.1), 0.0, &device).unwrap_err();
@@ -63,7 +62,6 @@ fn gradcheck_finds_what_is_wrong_and_says_where() {
 
 #[test]
 fn gradcheck_refuses_what_it_cannot_judge() {
-    let _turn = alone();
     let x = Tensor::ones([2], &Device::cpu());
     let exp = |x: &[Tensor]| x[0].exp();
     let none = GradCheck { eps: 0.0, ..GradCheck::default() };
@@ -102,7 +100,6 @@ const SMOOTH: [Case; 9] = [
 
 #[test]
 fn gradients_are_slopes() {
-    let _turn = alone();
     for device in devices() {
         for (name, f, shapes) in SMOOTH {
             let inputs: Vec<Tensor> =
@@ -114,7 +111,6 @@ fn gradients_are_slopes() {
 
 #[test]
 fn gradients_of_gradients_are_slopes_of_gradients() {
-    let _turn = alone();
     for device in devices() {
         for (name, f, shapes) in SMOOTH {
             let inputs: Vec<Tensor> =
@@ -134,7 +130,6 @@ fn gradients_of_gradients_are_slopes_of_gradients() {
 
 #[test]
 fn derivatives_of_a_power_go_on_to_the_fourth() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::from_vec(vec![1.5f32], [1], &device).tracked();
         let mut y = (&x * &x * &x * &x).sum();
@@ -147,7 +142,6 @@ fn derivatives_of_a_power_go_on_to_the_fourth() {
 
 #[test]
 fn the_hessian_of_a_quadratic_form_is_its_matrix() {
-    let _turn = alone();
     for device in devices() {
         let a = Tensor::from_vec(vec![2.0, 1.0, -1.0, 3.0, 4.0, 0.5, 1.0, 0.0, -2.0], [3, 3], &device);
         let x = Tensor::from_vec(vec![0.5, -1.0, 2.0], [3], &device).tracked();
@@ -160,7 +154,6 @@ fn the_hessian_of_a_quadratic_form_is_its_matrix() {
 
 #[test]
 fn nothing_is_remembered_inside_no_grad_and_everything_after_it() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::ones([2], &device).tracked();
         let (inside, still_off) = no_grad(|| {
@@ -180,7 +173,6 @@ fn nothing_is_remembered_inside_no_grad_and_everything_after_it() {
 
 #[test]
 fn no_gradient_flows_through_detach() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::from_vec(vec![2.0, 3.0], [2], &device).tracked();
         let grads = (&x * x.square().detach()).sum().backward().unwrap();
@@ -192,7 +184,6 @@ fn no_gradient_flows_through_detach() {
 
 #[test]
 fn gradients_add_up_over_uses_and_over_passes() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::from_vec(vec![1.0, 2.0], [2], &device).tracked();
         let w = Tensor::from_vec(vec![3.0, -1.0], [2], &device).tracked();
@@ -210,7 +201,6 @@ fn gradients_add_up_over_uses_and_over_passes() {
 
 #[test]
 fn clipping_by_norm_scales_all_gradients_together() {
-    let _turn = alone();
     for device in devices() {
         let (a, b) = (Tensor::zeros([2], &device).tracked(), Tensor::zeros([1], &device).tracked());
         let pass = || {
@@ -233,7 +223,6 @@ fn clipping_by_norm_scales_all_gradients_together() {
 
 #[test]
 fn clipping_by_value_limits_each_element() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::zeros([3], &device).tracked();
         let mut grads = (&x * &Tensor::from_vec(vec![-3.0, 0.25, 2.0], [3], &device)).sum().backward().unwrap();
@@ -244,7 +233,6 @@ fn clipping_by_value_limits_each_element() {
 
 #[test]
 fn backward_releases_the_graph_and_grad_keeps_it() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::from_vec(vec![2.0], [1], &device).tracked();
         let y = x.exp().sum();
@@ -259,7 +247,6 @@ fn backward_releases_the_graph_and_grad_keeps_it() {
 
 #[test]
 fn questions_without_an_answer_are_errors() {
-    let _turn = alone();
     let device = Device::cpu();
     let (x, other) = (Tensor::ones([2], &device).tracked(), Tensor::ones([2], &device).tracked());
     let error = (&x * 2.0).backward().unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{alone, devices};
+use common::devices;
 use std::collections::BTreeMap;
 use tilework::nn::Param;
 use tilework::optim::{AdaGrad, Adam, AdamW, Momentum, Optimizer, RmsProp, Rule, Sgd};
@@ -93,7 +93,6 @@ fn sgd(s: Sgd) {
 
 #[test]
 fn sgd_is_pytorchs() {
-    let _turn = alone();
     let plain = Sgd { lr: 0.1, ..Sgd::default() };
     sgd(plain);
     sgd(Sgd { weight_decay: 0.1, ..plain });
@@ -113,7 +112,6 @@ fn adam_step(t: u64, g: f64, [m, v]: &mut [f64; 2], [beta1, beta2, eps]: [f64; 3
 
 #[test]
 fn adam_is_pytorchs() {
-    let _turn = alone();
     for s in [
         Adam { lr: 0.1, ..Adam::default() },
         Adam { lr: 0.05, beta1: 0.8, beta2: 0.95, eps: 1e-2, weight_decay: 0.0 },
@@ -128,7 +126,6 @@ fn adam_is_pytorchs() {
 
 #[test]
 fn adamw_decays_the_weight_apart_from_the_gradient() {
-    let _turn = alone();
     for s in [AdamW { lr: 0.1, ..AdamW::default() }, AdamW { lr: 0.05, weight_decay: 0.5, ..AdamW::default() }] {
         follows(s, &|t, w, g, memory| {
             let w = w - s.lr * s.weight_decay * w;
@@ -140,7 +137,6 @@ fn adamw_decays_the_weight_apart_from_the_gradient() {
 
 #[test]
 fn rmsprop_is_pytorchs() {
-    let _turn = alone();
     for s in
         [RmsProp { lr: 0.05, ..RmsProp::default() }, RmsProp { lr: 0.02, alpha: 0.9, eps: 1e-2, weight_decay: 0.3 }]
     {
@@ -155,7 +151,6 @@ fn rmsprop_is_pytorchs() {
 
 #[test]
 fn adagrad_is_pytorchs() {
-    let _turn = alone();
     for s in
         [AdaGrad { lr: 0.3, ..AdaGrad::default() }, AdaGrad { lr: 0.3, lr_decay: 0.2, eps: 1e-2, weight_decay: 0.3 }]
     {
@@ -170,7 +165,6 @@ fn adagrad_is_pytorchs() {
 
 #[test]
 fn the_first_steps_have_the_sizes_that_a_pencil_finds() {
-    let _turn = alone();
     // w = 1, g = 2: Adam and AdamW go lr whatever the gradient, RMSprop lr / √(1 - α), Adagrad lr
     fn first(rule: impl Rule + 'static) -> f32 {
         let w = Param::new(&Tensor::ones([1], &Device::cpu()));
@@ -188,7 +182,6 @@ fn the_first_steps_have_the_sizes_that_a_pencil_finds() {
 
 #[test]
 fn a_parameter_without_a_gradient_stays() {
-    let _turn = alone();
     for device in devices() {
         let params = parameters(&device);
         let mut optimizer = Optimizer::new(AdamW { lr: 0.1, ..AdamW::default() }, params.clone());
@@ -204,7 +197,6 @@ fn a_parameter_without_a_gradient_stays() {
 
 #[test]
 fn a_loaded_state_goes_on_bit_for_bit() {
-    let _turn = alone();
     for device in devices() {
         let run = |params: &[(String, Param)], optimizer: &mut Optimizer, steps: u64| {
             for _ in 0..steps {

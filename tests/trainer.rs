@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{alone, devices};
+use common::devices;
 use tilework::data::{Dataset, Schema, Target, Task, digits};
 use tilework::models::{FittedMlp, Mlp, Scaling};
 use tilework::nn::{BatchNorm1d, Dropout, Linear, Module, Relu, Sequential};
@@ -36,7 +36,6 @@ fn bytes(model: &FittedMlp) -> Vec<u8> {
 
 #[test]
 fn the_same_seed_gives_the_same_file_and_another_seed_another() {
-    let _turn = alone();
     let data = points(100);
     for device in devices() {
         let [a, b] = [(); 2].map(|()| bytes(&settings().fit(&data, &device, &mut Silent).unwrap()));
@@ -48,7 +47,6 @@ fn the_same_seed_gives_the_same_file_and_another_seed_another() {
 
 #[test]
 fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
-    let _turn = alone();
     let data = points(100);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("half.safetensors");
@@ -66,7 +64,6 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
 
 #[test]
 fn a_saved_model_predicts_as_before_on_either_device() {
-    let _turn = alone();
     let data = points(100);
     let model = settings().fit(&data, &Device::cpu(), &mut Silent).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -84,7 +81,6 @@ fn a_saved_model_predicts_as_before_on_either_device() {
 
 #[test]
 fn digits_are_recognised() {
-    let _turn = alone();
     let data = digits().unwrap();
     let Target::Labels(truth) = data.test.target() else { panic!("digits are classes") };
     for device in devices() {
@@ -98,7 +94,6 @@ fn digits_are_recognised() {
 
 #[test]
 fn a_loss_that_explodes_ends_with_the_place_and_the_parameters_of_before() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::uniform([64, 3], -1.0, 1.0, &mut Rng::seed(1), &device);
         let data = Examples::new(x.clone(), x.sum_axes(&[1]).reshape([64, 1])).unwrap();
@@ -117,7 +112,6 @@ fn a_loss_that_explodes_ends_with_the_place_and_the_parameters_of_before() {
 
 #[test]
 fn early_stopping_ends_the_run_with_the_best_parameters() {
-    let _turn = alone();
     let device = Device::cpu();
     let rng = &mut Rng::seed(2);
     // Noise cannot be learnt: the validation loss soon rises.
@@ -160,7 +154,6 @@ impl Progress for Canceller {
 
 #[test]
 fn a_cancelled_run_ends_after_its_step() {
-    let _turn = alone();
     let settings = settings();
     let mut progress = Canceller { after: 3, steps: 0, cancel: settings.cancel.0.clone() };
     let error = settings.fit(&points(100), &Device::cpu(), &mut progress).unwrap_err();
@@ -170,7 +163,6 @@ fn a_cancelled_run_ends_after_its_step() {
 
 #[test]
 fn wrong_settings_and_data_are_named() {
-    let _turn = alone();
     let fit = |settings: Mlp| settings.fit(&points(20), &Device::cpu(), &mut Silent).unwrap_err().to_string();
     assert!(fit(Mlp { batch_size: 0, ..settings() }).contains("batch_size 0"));
     assert!(fit(Mlp { learning_rate: f64::NAN, ..settings() }).contains("learning_rate"));
@@ -196,7 +188,6 @@ fn classes(rows: usize, device: &Device) -> Examples {
 
 #[test]
 fn a_checkpoint_brings_back_masks_running_values_momentum_and_the_plateau() {
-    let _turn = alone();
     for device in devices() {
         let (train, held_out) = classes(60, &device).split(0.25, 1).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -238,7 +229,6 @@ fn a_checkpoint_brings_back_masks_running_values_momentum_and_the_plateau() {
 
 #[test]
 fn a_stopped_run_stays_stopped_when_it_is_resumed() {
-    let _turn = alone();
     let device = Device::cpu();
     let data = classes(40, &device);
     let folder = tempfile::tempdir().unwrap();
@@ -263,7 +253,6 @@ fn a_stopped_run_stays_stopped_when_it_is_resumed() {
 
 #[test]
 fn a_validation_loss_that_is_nan_is_never_the_best() {
-    let _turn = alone();
     let device = Device::cpu();
     let data = classes(20, &device);
     let rotten = Examples::new(&data.x * f32::NAN, data.y.clone()).unwrap();
@@ -282,7 +271,6 @@ fn a_validation_loss_that_is_nan_is_never_the_best() {
 
 #[test]
 fn after_an_explosion_the_same_optimizer_can_go_on() {
-    let _turn = alone();
     for device in devices() {
         let x = Tensor::uniform([64, 3], -1.0, 1.0, &mut Rng::seed(1), &device);
         let data = Examples::new(x.clone(), x.sum_axes(&[1]).reshape([64, 1])).unwrap();
@@ -301,7 +289,6 @@ fn after_an_explosion_the_same_optimizer_can_go_on() {
 
 #[test]
 fn events_tell_the_whole_run_in_order() {
-    let _turn = alone();
     let device = Device::cpu();
     let data = classes(20, &device);
     let net = eventful(&device);
@@ -337,7 +324,6 @@ fn events_tell_the_whole_run_in_order() {
 
 #[test]
 fn each_epoch_has_another_order_unless_it_is_as_given() {
-    let _turn = alone();
     let device = Device::cpu();
     // The loss of a step that learns nothing is the first row's target: the order, told from outside.
     let rows = 16;

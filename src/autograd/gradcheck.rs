@@ -36,9 +36,8 @@ impl Default for GradCheck {
 /// the first, bit for bit. The output may have any shape: what is differentiated is its sum with fixed random weights. Returns
 /// the largest error as a share of what is allowed.
 ///
-/// Keep inputs away from kinks and jumps (ReLU at 0), where there is no slope, and other threads away from the device: their
-/// reads end batches, and what is fused otherwise may round otherwise. A gradient of a gradient is checked by a `f` that calls
-/// [`Tensor::grad`].
+/// Keep inputs away from kinks and jumps (ReLU at 0), where there is no slope. A gradient of a gradient is checked by a `f` that
+/// calls [`Tensor::grad`].
 ///
 /// # Errors
 /// A gradient that is not the slope, with input, element and both numbers; two passes that differ; inputs of 16 bits; whatever

@@ -5,8 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tilework::Device;
 
-/// Tests that count what a device does, or compare the bits of two runs, take turns with all others of their file, which share
-/// it: a read by another thread ends a batch in the middle of a step, and what is fused otherwise may round otherwise.
+/// Tests that count what a device does take turns with all others of their file, which share it.
 pub fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
