@@ -146,7 +146,7 @@ fn a_view_of_nothing_reads_nothing() {
     for device in devices() {
         // Rows 16 and 17 of a tensor without elements: its storage has no place 16.
         let nothing = Tensor::zeros([33, 0], &device).contiguous().slice(0, 16..18);
-        let made = (&Tensor::from_vec(Vec::<f32>::new(), [33, 0], &device)).flip(&[0]).slice(0, 16..18);
+        let made = Tensor::from_vec(Vec::<f32>::new(), [33, 0], &device).flip(&[0]).slice(0, 16..18);
         let x = Tensor::ones([2, 1], &device);
         for empty in [nothing, made] {
             assert_eq!(Tensor::cat(&[&empty, &x, &empty], 1).to_vec::<f32>().unwrap(), [1.0, 1.0], "{device}");

@@ -23,7 +23,7 @@ const TYPES: [DType; 5] = [DType::I32, DType::U32, DType::Bool, DType::F16, DTyp
 
 /// Indices below `len`.
 fn below(shape: &[usize], len: usize, seed: u64) -> Data {
-    let dtype = if seed % 2 == 0 { DType::U32 } else { DType::I32 };
+    let dtype = if seed.is_multiple_of(2) { DType::U32 } else { DType::I32 };
     Data::integers(dtype, shape, 0, len as i32, seed)
 }
 

@@ -118,13 +118,11 @@ fn transposed([m, k, n]: [usize; 3], flags: [bool; 2]) -> Sample {
         .variants(&[Variant::Plain, Variant::Gapped])
 }
 
+/// On tensors and in f64.
+type Activation = (fn(&Tensor) -> Tensor, fn(f64) -> f64);
+
 /// `f(x·w + b)`: bias and activation are the product's epilogue. `f` has slopes up to `steep` and is itself right to `own`.
-fn layer(
-    name: &'static str,
-    [x, w, b]: [&[usize]; 3],
-    activation: (fn(&Tensor) -> Tensor, fn(f64) -> f64),
-    (steep, own): (f64, f64),
-) -> Sample {
+fn layer(name: &'static str, [x, w, b]: [&[usize]; 3], activation: Activation, (steep, own): (f64, f64)) -> Sample {
     let depth = x[x.len() - 1];
     let sum = |x: &[ArrayD<f64>]| product(&x[0], &x[1]) + &x[2];
     let (call, reference) = activation;
@@ -171,7 +169,7 @@ fn matmul() -> Vec<Sample> {
 }
 
 fn composites() -> Vec<Sample> {
-    let relu: (fn(&Tensor) -> Tensor, fn(f64) -> f64) = (Tensor::relu, |v| v.max(0.0));
+    let relu: Activation = (Tensor::relu, |v| v.max(0.0));
     let gelu = |v: f64| 0.5 * v * (1.0 + (0.797_884_560_802_865_4 * (v + 0.044715 * v * v * v)).tanh());
     let e_to_the_row = |x: &[ArrayD<f64>]| product(&x[0].mapv(f64::exp), &x[1]);
     vec![

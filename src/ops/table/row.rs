@@ -119,7 +119,7 @@ pub(super) fn samples(row: &'static Row) -> Vec<Sample> {
 /// `values` down the rows of one input and along the columns of the next: every pair meets.
 fn spread(dtype: DType, values: &[f64], count: usize) -> Vec<Data> {
     let n = values.len();
-    let shape = |i: usize| if count > 1 && i % 2 == 0 { vec![n, 1] } else { vec![n] };
+    let shape = |i: usize| if count > 1 && i.is_multiple_of(2) { vec![n, 1] } else { vec![n] };
     (0..count).map(|i| Data::typed(dtype, &shape(i), values)).collect()
 }
 
