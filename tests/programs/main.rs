@@ -43,7 +43,8 @@ fn difference(got: &Outcome, want: &Outcome, bound: impl Fn(usize, usize) -> f64
             ));
         }
         for (at, (a, b)) in a.iter().zip(b).enumerate() {
-            if a != b && !(a.is_nan() && b.is_nan()) && !((a - b).abs() <= bound(i, at)) {
+            let near = (a - b).abs() <= bound(i, at); // not so if one of the two is NaN
+            if a != b && !(a.is_nan() && b.is_nan()) && !near {
                 return Some(format!("value {i} at {at}: {a}, not {b}, bound {}", bound(i, at)));
             }
         }
