@@ -47,3 +47,12 @@ pub use tensor::Tensor;
 pub use tensor::record::{is_grad_enabled, no_grad};
 #[cfg(feature = "gpu")]
 pub use wgpu;
+
+/// What most programs need: `use tilework::prelude::*;`.
+pub mod prelude {
+    pub use crate::loss::{BceWithLogits, CrossEntropy, Loss, Mse};
+    pub use crate::nn::{Dropout, Linear, Mode, Module, Param, Relu, Sequential};
+    pub use crate::optim::{Adam, AdamW, Optimizer, Sgd};
+    pub use crate::train::{Examples, Job, Objective, Trainer};
+    pub use crate::{DType, Device, Rng, Tensor};
+}

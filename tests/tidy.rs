@@ -98,7 +98,8 @@ fn exports(lib: &str) -> BTreeMap<String, String> {
     for statement in code(lib).split(';') {
         let Some((_, path)) = statement.split_once("pub use ") else { continue };
         let mut words = path.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-        if let Some(module) = words.next() {
+        if let Some(module) = words.next().filter(|&module| module != "crate") {
+            // not the prelude, which repeats what has its place already
             exports.extend(words.map(|name| (name.to_owned(), module.to_owned())));
         }
     }

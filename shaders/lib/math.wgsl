@@ -40,6 +40,28 @@ fn tw_rem(x: f32, y: f32) -> f32 {
     return select(r, x, within);
 }
 
+// Integers as WGSL has them: x / 0 = x and x % 0 = 0, and the same where the quotient is past the largest i32. Trusted
+// shaders are compiled without the checks that would do it.
+fn tw_whole(a: i32, b: i32) -> i32 {
+    return select(b, 1, b == 0 || (b == -1 && a == -2147483648));
+}
+
+fn tw_div_i32(a: i32, b: i32) -> i32 {
+    return a / tw_whole(a, b);
+}
+
+fn tw_rem_i32(a: i32, b: i32) -> i32 {
+    return a % tw_whole(a, b);
+}
+
+fn tw_div_u32(a: u32, b: u32) -> u32 {
+    return a / max(b, 1u);
+}
+
+fn tw_rem_u32(a: u32, b: u32) -> u32 {
+    return a % max(b, 1u);
+}
+
 // -1, 0 or 1; NaN stays.
 fn tw_sign(x: f32) -> f32 {
     return select(sign(x), x, tw_is_nan(x));

@@ -75,7 +75,11 @@ pub(super) static ROWS: [Row; 29] = [
         name: "div",
         cpu: |ty, x, out| typed(ty, x, out, |a, b| a / b, math::div_i32, math::div_u32),
         f64: |[a, b, _]| a / b,
-        wgsl: |_| "$a / $b",
+        wgsl: |ty| match ty {
+            Ty::F32 => "$a / $b",
+            Ty::I32 => "tw_div_i32($a, $b)",
+            Ty::U32 | Ty::Bool => "tw_div_u32($a, $b)",
+        },
         diff: |d| [Some(d.dy / d.x[1]), Some(-(d.dy * d.y) / d.x[1]), None],
         ..BINARY
     },
@@ -84,7 +88,11 @@ pub(super) static ROWS: [Row; 29] = [
         name: "rem",
         cpu: |ty, x, out| typed(ty, x, out, |a, b| a % b, math::rem_i32, math::rem_u32),
         f64: |[a, b, _]| a % b,
-        wgsl: |ty| if ty == Ty::F32 { "tw_rem($a, $b)" } else { "$a % $b" },
+        wgsl: |ty| match ty {
+            Ty::F32 => "tw_rem($a, $b)",
+            Ty::I32 => "tw_rem_i32($a, $b)",
+            Ty::U32 | Ty::Bool => "tw_rem_u32($a, $b)",
+        },
         diff: |d| [Some(d.dy), Some(-d.dy * (d.x[0] / d.x[1]).trunc()), None],
         ..BINARY
     },
