@@ -4,7 +4,7 @@
 //! An element-wise operation is in the table by being a row of `rows!`: its samples are drawn from its domain, its formula in
 //! f64 is the reference. A structural operation writes its samples in the file here that is called as its own:
 //!
-//! ```ignore
+//! ```text
 //! pub(super) static ROWS: &[OpInfo] = &[OpInfo::new("cumsum", "numpy.cumsum", cumsum, cumsum_bad)];
 //!
 //! fn cumsum() -> Vec<Sample> {
