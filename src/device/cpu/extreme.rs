@@ -30,6 +30,10 @@ pub fn place(threads: usize, kind: Extreme, x: &[f32]) -> Option<usize> {
 
 /// The place of the extreme value in each row: `x` is `[N, width]` with `width` > 0, `out` is `[N]`.
 pub fn place_rows(threads: usize, kind: Extreme, x: &[f32], width: usize, out: &mut [u32]) {
+    if let [out] = out {
+        *out = place(threads, kind, x.get(..width).unwrap_or_default()).unwrap_or(0) as u32;
+        return;
+    }
     let chunk = rows_at_once(width);
     parallel::for_chunks(threads, out, chunk, 2 * (chunk * width) as u64, |i, out| {
         let rows = x.get(i * chunk * width..).unwrap_or_default().chunks(width.max(1));

@@ -8,6 +8,6 @@
 pub(super) fn module(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor) -> wgpu::ShaderModule {
     // SAFETY: the source is assembled from files of this crate, never from a user's text. Each kernel leaves invocations past
     // its bound, indexes within the sizes in its parameter words, ends its loops by counters and divides by sizes above 0, by a
-    // user's integers only where they are not 0; naga validates each, and the tests run each with all checks on.
+    // user's integers only where they are not 0; naga validates each, and the tests run both builds of each.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
