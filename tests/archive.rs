@@ -93,11 +93,11 @@ fn files_of_other_writers_are_plain_weights() {
     assert_eq!(archive.tensor("half").unwrap().to_vec::<f16>().unwrap(), [f16::ONE]);
     assert_eq!(archive.tensor("flags").unwrap().to_vec::<bool>().unwrap(), [true, false]);
 
-    let view = TensorView::new(safetensors::Dtype::F64, vec![1], &[0; 8]).unwrap();
+    let view = TensorView::new(safetensors::Dtype::I64, vec![1], &[0; 8]).unwrap();
     let bytes = safetensors::serialize([("w", &view)], None).unwrap();
     assert_eq!(
         text(load(&bytes)),
-        r#"x.safetensors: tensor "w" is of type F64; convert it to F32, F16, BF16, I32, U32 or BOOL"#
+        r#"x.safetensors: tensor "w" is of type I64; convert it to F64, F32, F16, BF16, I32, U32 or BOOL"#
     );
 }
 

@@ -6,6 +6,7 @@
 mod cell;
 mod dataset;
 mod digits;
+mod matrix;
 mod read;
 mod records;
 mod scale;
@@ -15,6 +16,7 @@ mod table;
 
 pub use dataset::{Dataset, Target};
 pub use digits::{Digits, digits};
+pub use matrix::Matrix;
 pub use scale::Standardizer;
 pub use schema::{Schema, Task};
 pub use split::{Split, batches, shuffled_split, stratified_split};

@@ -5,8 +5,7 @@
 
 use super::file::write_atomic;
 use super::header::{Entry, Header, MAX_HEADER};
-use super::host::HostTensor;
-use crate::dtype::DType;
+use super::host::{FileType, HostTensor};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use serde::de::DeserializeOwned;
@@ -187,6 +186,11 @@ impl Archive {
         })
     }
 
+    /// The file that it was read from; empty for one that was made here.
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
     /// Refuses an archive of another kind.
     ///
     /// # Errors
@@ -289,7 +293,7 @@ impl Checksum {
         sum
     }
 
-    fn head(&mut self, name: &str, dtype: DType, shape: Shape) {
+    fn head(&mut self, name: &str, dtype: FileType, shape: Shape) {
         self.update(format!("{name}\0{dtype}\0{}\0", shape.rank()).as_bytes());
         shape.dims().iter().for_each(|&dim| self.update(&(dim as u64).to_le_bytes()));
     }

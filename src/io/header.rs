@@ -1,7 +1,7 @@
 //! The header of a safetensors file: 8 bytes of length, little-endian, then JSON with each tensor's type, shape and place,
 //! and text under `__metadata__`. Format: <https://github.com/huggingface/safetensors#format>.
 
-use super::host::{HostTensor, file_size};
+use super::host::{FileType, HostTensor};
 use crate::dtype::DType;
 use crate::shape::Shape;
 use safetensors::Dtype;
@@ -21,7 +21,7 @@ const METADATA: &str = "__metadata__";
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
-    pub(super) dtype: DType,
+    pub(super) dtype: FileType,
     pub(super) shape: Shape,
 }
 
@@ -52,7 +52,7 @@ impl Header {
     /// Tensors in the order of their bytes: larger elements first, so that each is aligned.
     pub(super) fn order(tensors: &BTreeMap<String, HostTensor>) -> Vec<(&String, &HostTensor)> {
         let mut order: Vec<_> = tensors.iter().collect();
-        order.sort_by_key(|(_, tensor)| Reverse(file_size(tensor.dtype()))); // stable: names stay sorted
+        order.sort_by_key(|(_, tensor)| Reverse(tensor.dtype().bytes())); // stable: names stay sorted
         order
     }
 
@@ -84,25 +84,26 @@ impl Header {
 
 fn entry(name: String, info: &TensorInfo) -> Result<Entry, String> {
     let dtype = from_file(info.dtype).ok_or_else(|| {
-        format!("tensor {name:?} is of type {}; convert it to F32, F16, BF16, I32, U32 or BOOL", info.dtype)
+        format!("tensor {name:?} is of type {}; convert it to F64, F32, F16, BF16, I32, U32 or BOOL", info.dtype)
     })?;
     let shape = Shape::new(&info.shape).map_err(|e| format!("tensor {name:?}: {e}"))?;
     Ok(Entry { name, dtype, shape })
 }
 
-fn to_file(dtype: DType) -> Dtype {
+fn to_file(dtype: FileType) -> Dtype {
     match dtype {
-        DType::Bool => Dtype::BOOL,
-        DType::U32 => Dtype::U32,
-        DType::I32 => Dtype::I32,
-        DType::F16 => Dtype::F16,
-        DType::BF16 => Dtype::BF16,
-        DType::F32 => Dtype::F32,
+        FileType::F64 => Dtype::F64,
+        FileType::Device(DType::Bool) => Dtype::BOOL,
+        FileType::Device(DType::U32) => Dtype::U32,
+        FileType::Device(DType::I32) => Dtype::I32,
+        FileType::Device(DType::F16) => Dtype::F16,
+        FileType::Device(DType::BF16) => Dtype::BF16,
+        FileType::Device(DType::F32) => Dtype::F32,
     }
 }
 
-fn from_file(dtype: Dtype) -> Option<DType> {
-    DType::ALL.into_iter().find(|&ours| to_file(ours) == dtype)
+fn from_file(dtype: Dtype) -> Option<FileType> {
+    FileType::ALL.into_iter().find(|&ours| to_file(ours) == dtype)
 }
 
 /// The header as it stands in JSON. The crate's own type lets the last of two equal keys win, and writes keys in random order.
@@ -201,7 +202,7 @@ mod tests {
             (r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#, 4, "damaged header: EOF"),
             (r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}x"#, 4, "damaged header: trailing characters"),
             (r#"{"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}}"#, 4, "damaged header: unknown variant `F33`"),
-            (r#"{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#, 8, "tensor \"a\" is of type F64; convert it"),
+            (r#"{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#, 8, "tensor \"a\" is of type I64; convert it"),
             (r#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "damaged header: invalid value"),
             (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4, "damaged header: invalid shape"),
             (r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "damaged header: invalid offset"),

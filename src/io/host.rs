@@ -18,10 +18,56 @@ use std::io::{self, Read, Write};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct HostTensor {
-    dtype: DType,
+    dtype: FileType,
     shape: Shape,
-    /// As devices store them: see [`DType`].
+    /// As devices store them: see [`DType`]; of an `f64` the low word first.
     words: Vec<u32>,
+}
+
+/// The element type of a tensor in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    /// One that devices compute with.
+    Device(DType),
+    /// `f64`, of models that are computed on the host; a [`Tensor`] cannot hold it.
+    F64,
+}
+
+impl FileType {
+    pub(super) const ALL: [FileType; DType::ALL.len() + 1] = {
+        let mut all = [FileType::F64; DType::ALL.len() + 1];
+        let mut i = 0;
+        while i < DType::ALL.len() {
+            all[i] = FileType::Device(DType::ALL[i]);
+            i += 1;
+        }
+        all
+    };
+
+    /// Bytes of one element in a file: truth values take one byte there, all else what it takes in memory.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            FileType::Device(DType::Bool) => 1,
+            FileType::Device(dtype) => dtype.size(),
+            FileType::F64 => 8,
+        }
+    }
+
+    fn words(self, numel: usize) -> usize {
+        match self {
+            FileType::Device(dtype) => dtype.words(numel),
+            FileType::F64 => 2 * numel, // a file's length has bounded it
+        }
+    }
+}
+
+impl std::fmt::Display for FileType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FileType::Device(dtype) => dtype.fmt(f),
+            FileType::F64 => f.write_str("f64"),
+        }
+    }
 }
 
 impl HostTensor {
@@ -35,7 +81,33 @@ impl HostTensor {
             let message = format!("{} values for shape {:?} of {}", values.len(), shape.dims(), shape.numel());
             return Err(Error::shape("host tensor", message));
         }
-        Ok(HostTensor { dtype: T::DTYPE, shape, words: T::pack(values).into_owned() })
+        Ok(HostTensor { dtype: FileType::Device(T::DTYPE), shape, words: T::pack(values).into_owned() })
+    }
+
+    /// Takes doubles in row-major order. They keep all their digits in a file; no device holds them.
+    ///
+    /// # Errors
+    /// As [`HostTensor::new`].
+    pub fn doubles(values: &[f64], shape: impl IntoShape) -> Result<HostTensor> {
+        let shape = shape.into_shape()?;
+        if values.len() != shape.numel() {
+            let message = format!("{} values for shape {:?} of {}", values.len(), shape.dims(), shape.numel());
+            return Err(Error::shape("host tensor", message));
+        }
+        let halves = |value: &f64| [value.to_bits() as u32, (value.to_bits() >> 32) as u32];
+        Ok(HostTensor { dtype: FileType::F64, shape, words: values.iter().flat_map(halves).collect() })
+    }
+
+    /// The doubles in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::DType`] when it holds another type.
+    pub fn to_doubles(&self) -> Result<Vec<f64>> {
+        if self.dtype != FileType::F64 {
+            return Err(Error::dtype("to_doubles", format!("holds {}; read it by to_vec", self.dtype)));
+        }
+        let whole = |pair: &[u32]| pair.iter().rev().fold(0, |bits, &word| bits << 32 | u64::from(word));
+        Ok(self.words.chunks_exact(2).map(|pair| f64::from_bits(whole(pair))).collect())
     }
 
     /// The values in row-major order.
@@ -43,7 +115,7 @@ impl HostTensor {
     /// # Errors
     /// [`Error::DType`] when it holds another type.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        if T::DTYPE != self.dtype {
+        if FileType::Device(T::DTYPE) != self.dtype {
             return Err(Error::dtype("to_vec", format!("holds {}; read as {}", self.dtype, T::DTYPE)));
         }
         Ok(T::unpack(self.words.clone(), self.shape.numel()))
@@ -60,13 +132,16 @@ impl HostTensor {
     /// The tensor on a device.
     ///
     /// # Errors
-    /// Not enough memory; a lost device.
+    /// [`Error::DType`] for doubles; not enough memory; a lost device.
     pub fn tensor(&self, device: &Device) -> Result<Tensor> {
-        Tensor::from_words(self.words(), self.dtype, self.shape, device)
+        match self.dtype {
+            FileType::Device(dtype) => Tensor::from_words(self.words(), dtype, self.shape, device),
+            FileType::F64 => Err(Error::dtype("tensor", "holds f64, which no device has; narrow it to f32")),
+        }
     }
 
     /// The element type.
-    pub fn dtype(&self) -> DType {
+    pub fn dtype(&self) -> FileType {
         self.dtype
     }
 
@@ -83,14 +158,14 @@ impl HostTensor {
     /// A tensor of a device's words, as many as the dtype needs for the shape.
     pub(crate) fn from_words(dtype: DType, shape: Shape, words: Vec<u32>) -> Result<HostTensor> {
         match words.len() == dtype.words(shape.numel()) {
-            true => Ok(HostTensor { dtype, shape, words }),
+            true => Ok(HostTensor { dtype: FileType::Device(dtype), shape, words }),
             false => Err(Error::internal("host tensor", format!("{} words for {:?}", words.len(), shape.dims()))),
         }
     }
 
-    /// Bytes in a file: truth values take one byte there, all else what it takes in memory.
+    /// Bytes in a file.
     pub(super) fn file_bytes(&self) -> usize {
-        self.shape.numel() * file_size(self.dtype)
+        self.shape.numel() * self.dtype.bytes()
     }
 
     /// Writes the bytes of a file: little-endian, row-major.
@@ -100,7 +175,7 @@ impl HostTensor {
         for words in self.words.chunks(CHUNK) {
             bytes.clear();
             match self.dtype {
-                DType::Bool => bytes.extend(words.iter().map(|&word| u8::from(word != 0))),
+                FileType::Device(DType::Bool) => bytes.extend(words.iter().map(|&word| u8::from(word != 0))),
                 _ => bytes.extend(words.iter().flat_map(|word| word.to_le_bytes())),
             }
             bytes.truncate(left); // an odd count of 16-bit values ends in half a word
@@ -111,15 +186,15 @@ impl HostTensor {
     }
 
     /// Reads what [`HostTensor::write`] writes. A truth value that is neither 0 nor 1 is [`io::ErrorKind::InvalidData`].
-    pub(super) fn read(dtype: DType, shape: Shape, input: &mut dyn Read) -> io::Result<HostTensor> {
-        let mut left = shape.numel() * file_size(dtype);
+    pub(super) fn read(dtype: FileType, shape: Shape, input: &mut dyn Read) -> io::Result<HostTensor> {
+        let mut left = shape.numel() * dtype.bytes();
         let mut words = Vec::with_capacity(dtype.words(shape.numel()));
         let mut bytes = vec![0; 4 * CHUNK];
         while left > 0 {
             let bytes = bytes.split_at_mut(left.min(4 * CHUNK)).0;
             input.read_exact(bytes)?;
             left -= bytes.len();
-            if dtype != DType::Bool {
+            if dtype != FileType::Device(DType::Bool) {
                 words
                     .extend(bytes.chunks(4).map(|b| b.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))));
             } else if bytes.iter().all(|&byte| byte <= 1) {
@@ -141,10 +216,11 @@ impl HostTensor {
             Some(2 * index + usize::from(!low))
         };
         match self.dtype {
-            DType::F32 => self.words.iter().position(|word| word & F32 == F32),
-            DType::BF16 => pair(0x7f80),
-            DType::F16 => pair(0x7c00),
-            DType::Bool | DType::U32 | DType::I32 => None,
+            FileType::F64 => self.words.chunks_exact(2).position(|pair| pair[1] & 0x7ff0_0000 == 0x7ff0_0000),
+            FileType::Device(DType::F32) => self.words.iter().position(|word| word & F32 == F32),
+            FileType::Device(DType::BF16) => pair(0x7f80),
+            FileType::Device(DType::F16) => pair(0x7c00),
+            FileType::Device(DType::Bool | DType::U32 | DType::I32) => None,
         }
     }
 }
@@ -157,11 +233,6 @@ impl std::fmt::Debug for HostTensor {
 
 /// Words converted at a time: 16 KiB, so that the bytes stay in cache.
 const CHUNK: usize = 4096;
-
-/// Bytes of one element in a file.
-pub(super) fn file_size(dtype: DType) -> usize {
-    if dtype == DType::Bool { 1 } else { dtype.size() }
-}
 
 #[cfg(test)]
 mod tests {
@@ -185,6 +256,9 @@ mod tests {
         assert_eq!(bytes(&HostTensor::new(&[1.0, -2.0, 0.5].map(f16::from_f32), [3]).unwrap()), [0, 60, 0, 192, 0, 56]);
         assert_eq!(bytes(&HostTensor::new(&[1.0].map(bf16::from_f32), [1]).unwrap()), [128, 63]);
         assert!(bytes(&HostTensor::new::<f32>(&[], [3, 0]).unwrap()).is_empty());
+        let doubles = HostTensor::doubles(&[1.0, -0.1], [2]).unwrap();
+        assert_eq!(bytes(&doubles), [1f64.to_le_bytes(), (-0.1f64).to_le_bytes()].concat());
+        assert_eq!(doubles.to_doubles().unwrap(), [1.0, -0.1]);
     }
 
     #[test]
@@ -212,14 +286,19 @@ mod tests {
         assert_eq!(HostTensor::new(&[f16::ONE, f16::INFINITY], [2]).unwrap().first_non_finite(), Some(1));
         assert_eq!(HostTensor::new(&[f16::MAX, f16::MIN], [2]).unwrap().first_non_finite(), None);
         assert_eq!(HostTensor::new(&[u32::MAX], [1]).unwrap().first_non_finite(), None);
+        assert_eq!(HostTensor::doubles(&[f64::MAX, 0.0, -f64::INFINITY], [3]).unwrap().first_non_finite(), Some(2));
+        assert_eq!(HostTensor::doubles(&[f64::MAX, f64::MIN, 1e-320], [3]).unwrap().first_non_finite(), None);
     }
 
     #[test]
     fn counts_and_types_that_do_not_fit_are_refused() {
         let tensor = HostTensor::new(&[1.0f32], [1]).unwrap();
         assert_eq!(tensor.to_vec::<u32>().map_err(|e| e.code()), Err("dtype"));
+        assert_eq!(tensor.to_doubles().map_err(|e| e.code()), Err("dtype"));
+        let doubles = HostTensor::doubles(&[1.0], [1]).unwrap();
+        assert_eq!(doubles.tensor(&Device::cpu()).map(|_| ()).map_err(|e| e.code()), Err("dtype"));
         assert_eq!(HostTensor::new(&[1.0f32], [2]).map_err(|e| e.code()), Err("shape"));
-        assert!(HostTensor::read(DType::Bool, Shape::SCALAR, &mut [2].as_slice()).is_err());
+        assert!(HostTensor::read(FileType::Device(DType::Bool), Shape::SCALAR, &mut [2].as_slice()).is_err());
         assert!(HostTensor::from_words(DType::F16, Shape::SCALAR, vec![0; 2]).is_err());
     }
 }

@@ -7,4 +7,4 @@ mod host;
 
 pub use archive::{Archive, LoadOptions, NonFinite};
 pub use file::{check_writable, write_atomic};
-pub use host::HostTensor;
+pub use host::{FileType, HostTensor};

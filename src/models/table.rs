@@ -1,0 +1,145 @@
+//! Every kind of model, in one table: the command, searches and one battery of checks walk it.
+
+use super::dummy::{DummyClassifier, DummyRegressor};
+use super::estimator::{Estimator, Model};
+use super::problem::Problem;
+use super::store::Reader;
+use crate::error::{Error, Result};
+use crate::io::Archive;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// What a model predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Predicts {
+    /// Numbers.
+    Values,
+    /// Classes.
+    Labels,
+}
+
+/// What a model asks of its features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: trees, for example, do not care for a column's unit.
+    Nothing,
+    /// Columns of like scale.
+    Scaling,
+}
+
+/// What a model makes of NaN among its features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It refuses them.
+    Refused,
+    /// It takes them for missing values and learns what to do with them.
+    Learnt,
+}
+
+/// One kind of model.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The kind: [`Estimator::NAME`].
+    pub name: &'static str,
+    /// What it predicts.
+    pub predicts: Predicts,
+    /// What it asks of its features.
+    pub needs: Needs,
+    /// What it makes of NaN.
+    pub missing: Missing,
+    /// Whether a weight of 2 gives the same model as the row twice; not where rows are drawn at random.
+    pub weights_repeat: bool,
+    settings: fn() -> Result<Value>,
+    check: fn(&Value) -> Result<()>,
+    fit: fn(&Value, &Problem<'_>) -> Result<Box<dyn Model>>,
+    restore: fn(&Reader<'_>) -> Result<Box<dyn Model>>,
+}
+
+/// Every kind of model that learns from answers.
+pub const MODELS: &[Row] = &[
+    row::<DummyClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt),
+    row::<DummyRegressor>(Predicts::Values, Needs::Nothing, Missing::Learnt),
+];
+
+const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -> Row {
+    Row {
+        name: E::NAME,
+        predicts,
+        needs,
+        missing,
+        weights_repeat: true,
+        settings: || serde_json::to_value(E::default()).map_err(|e| Error::internal(E::NAME, e.to_string())),
+        check: |settings| read::<E>(settings).map(|_| ()),
+        fit: |settings, problem| Ok(Box::new(read::<E>(settings)?.learn(problem)?)),
+        restore: |reader| Ok(Box::new(E::Fitted::restore(reader)?)),
+    }
+}
+
+fn read<E: Estimator>(settings: &Value) -> Result<E> {
+    E::deserialize(settings)
+        .map_err(|e| Error::argument(E::NAME, format!("settings: {e}; see the type's documentation")))
+}
+
+impl Row {
+    /// The row of that name.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the names there are.
+    pub fn named(name: &str) -> Result<&'static Row> {
+        MODELS.iter().find(|row| row.name == name).ok_or_else(|| {
+            let names = MODELS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+            Error::argument("model", format!("no model is called {name:?}: there are {names}"))
+        })
+    }
+
+    /// The default settings, by name.
+    ///
+    /// # Errors
+    /// None in a sound build.
+    pub fn settings(&self) -> Result<Map<String, Value>> {
+        match (self.settings)()? {
+            Value::Object(map) => Ok(map),
+            _ => Err(Error::internal(self.name, "settings are no object")),
+        }
+    }
+
+    /// Whether settings have known names and values of the right type; those left out keep their default.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] that names the setting.
+    pub fn check(&self, settings: &Map<String, Value>) -> Result<()> {
+        (self.check)(&Value::Object(settings.clone()))
+    }
+
+    /// Fits with settings by name; those left out keep their default.
+    ///
+    /// # Errors
+    /// As [`Row::check`] and [`Estimator::learn`].
+    pub fn fit(&self, settings: &Map<String, Value>, problem: &Problem<'_>) -> Result<Box<dyn Model>> {
+        (self.fit)(&Value::Object(settings.clone()), problem)
+    }
+
+    /// The fitted model of a file's part.
+    ///
+    /// # Errors
+    /// [`Error::Format`] as [`Model::restore`].
+    pub fn restore(&self, reader: &Reader<'_>) -> Result<Box<dyn Model>> {
+        (self.restore)(reader)
+    }
+}
+
+/// Reads a fitted model of any kind.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::Format`] for a file that is damaged, of a newer version, or holds no model of [`MODELS`].
+pub fn load(path: impl AsRef<Path>) -> Result<Box<dyn Model>> {
+    let archive = Archive::load(path)?;
+    let reader = Reader::of(&archive)?;
+    match MODELS.iter().find(|row| row.name == archive.kind) {
+        Some(row) => row.restore(&reader),
+        None => {
+            Err(reader
+                .error(format!("holds kind {:?}, which is no model of this version; update tilework", archive.kind)))
+        }
+    }
+}
