@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Crates that are named in one folder only.
 const HOMES: &[(&str, &str)] =
-    &[("wgpu", "src/device/gpu/"), ("rayon", "src/device/cpu/"), ("gemm", "src/device/cpu/")];
+    &[("wgpu", "src/device/gpu/"), ("rayon", "src/device/cpu/"), ("gemm_f32", "src/device/cpu/")];
 
 /// The one line outside: a host that shares its device with us needs the same version of wgpu.
 const REEXPORT: (&str, &str) = ("src/lib.rs", "pub use wgpu;");
@@ -219,7 +219,7 @@ fn the_checks_find_what_they_look_for() {
     assert_eq!(faults("src/odd/a.rs", ""), 1);
 
     assert_eq!(strays("src/ops/a.rs", "let x: wgpu::Buffer;").len(), 1);
-    assert_eq!(strays("src/ops/a.rs", "use wgpu;\n    use rayon::prelude::*;\nuse gemm as g;").len(), 3);
+    assert_eq!(strays("src/ops/a.rs", "use wgpu;\n    use rayon::prelude::*;\nuse gemm_f32 as g;").len(), 3);
     assert_eq!(
         strays("src/ops/a.rs", "// wgpu::Buffer\nuse super::gemm_plan;\nsuper::gemm::run();\nlet wgpu_like = 1;").len(),
         0

@@ -1,7 +1,6 @@
 //! Whether the gradient of a function is its slope: for users' own operations and layers.
 
 use crate::autograd::Gradients;
-use crate::autograd::verify::spread;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -177,4 +176,9 @@ fn slope(
     let change = y_above.iter().zip(&y_below).zip(weights);
     let change: f64 = change.map(|((a, b), w)| (f64::from(*a) - f64::from(*b)) * f64::from(*w)).sum();
     Ok(change / (f64::from(above) - f64::from(below))) // the step that the rounded numbers make
+}
+
+/// At most `most` of `len` elements, evenly spread.
+pub(super) fn spread(len: usize, most: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(len.div_ceil(most.max(1)).max(1))
 }

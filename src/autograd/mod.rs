@@ -1,12 +1,15 @@
 //! Reverse-mode differentiation over tracked tensors. Gradients are tensors; a gradient of a gradient works.
 
+#[cfg(feature = "verify")]
 mod curvature;
 mod custom;
 mod gradcheck;
+#[cfg(feature = "verify")]
 mod verify;
 
 pub use custom::CustomOp;
 pub use gradcheck::{GradCheck, gradcheck};
+#[cfg(feature = "verify")]
 pub use verify::{Report, doctor, verify};
 
 use crate::error::{Error, Result};

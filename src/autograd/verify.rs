@@ -2,6 +2,7 @@
 //! differences of it, gradients of gradients against second differences, and calls that must fail.
 
 use super::curvature::Curvature;
+use super::gradcheck::spread;
 use crate::device::{Device, DeviceKind};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -160,11 +161,6 @@ impl Slopes {
         };
         Slopes { values: elements.iter().map(slope).collect(), elements }
     }
-}
-
-/// At most `most` of `len` elements, evenly spread.
-pub(super) fn spread(len: usize, most: usize) -> impl Iterator<Item = usize> {
-    (0..len).step_by(len.div_ceil(most.max(1)).max(1))
 }
 
 /// A recorded run.

@@ -22,6 +22,7 @@ mod math;
 mod math64;
 mod prim;
 mod reference;
+#[cfg(feature = "verify")]
 mod span;
 mod value;
 mod wgsl;
@@ -33,6 +34,7 @@ pub use build::Builder;
 pub use cpu::{Code, Scratch};
 pub use diff::{Gradient, Source};
 pub use gather::{Lane, gather, load};
+#[cfg(feature = "verify")]
 pub(crate) use span::{Arithmetic, Span};
 pub use value::{E, Operand};
 pub use wgsl::MATH;

@@ -1,7 +1,7 @@
 //! The table of primitives held against its f64 reference on the CPU, by derivative, and as WGSL.
 
+use super::math::cpu_ulps;
 use super::prim::{Prim, Row, Rule, rows};
-use super::span::cpu_ulps;
 use super::*;
 use crate::shape::{Layout, Shape};
 use DType::F32;

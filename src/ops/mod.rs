@@ -1,7 +1,7 @@
 //! Operations, each defined once: shape rule, CPU kernel, GPU launch, gradient, samples and f64 reference stand together.
 //!
-//! Element-wise maths are rows of formulas; structural operations have a file each. [`table::ops`] lists them all: tests and
-//! `tilework doctor` walk it.
+//! Element-wise maths are rows of formulas; structural operations have a file each. With the feature
+//! `verify`, `table::ops` lists them all: tests and `tilework doctor` walk it.
 
 mod activation;
 mod along;
@@ -32,6 +32,7 @@ mod rows;
 mod scatter;
 mod softmax;
 mod sort;
+#[cfg(feature = "verify")]
 pub mod table;
 mod unary;
 mod variance;

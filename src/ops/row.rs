@@ -19,6 +19,7 @@ type Types = SmallVec<[DType; 3]>;
 
 /// An element-wise operation.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "verify"), allow(dead_code, reason = "names of inputs and domain are for samples"))]
 pub(crate) struct Row {
     /// As the method is spelled.
     pub name: &'static str,
@@ -116,6 +117,7 @@ macro_rules! rows {
             )*
         }
         /// The rows of this file.
+        #[cfg(feature = "verify")]
         pub(crate) static $list: &[&$crate::ops::row::Row] = &[$(&rows::$name),*];
         impl $crate::tensor::Tensor {
             $(

@@ -1,4 +1,4 @@
-//! Matrix products of `f32` on slices, by the crate `gemm` (AVX-512, AVX2 and NEON kernels chosen at run time), and those with a
+//! Matrix products of `f32` on slices, by the crate `gemm-f32` (AVX-512, AVX2 and NEON kernels chosen at run time), and those with a
 //! vector by [`matvec`](super::matvec).
 //!
 //! `gemm` takes pointers; here every index that it can reach is checked first.
@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use ::gemm::Parallelism;
+use gemm_common::Parallelism;
 
 use super::matvec::{self, Rows};
 use crate::error::{Error, Result};
@@ -115,23 +115,24 @@ fn product(dst: &mut [f32], a: Mat, b: Mat, parallelism: Parallelism) -> Result<
         dst.fill(0.0);
         return Ok(());
     }
+    // The kernels write columns, so what they are given is the transposed product, dstᵀ = bᵀ · aᵀ.
     // SAFETY: `dst` is exclusive and holds the m * n elements that are written, row by row. `in_bounds` has just shown that
     // each element (i, j) of the two operands, i and j within the sizes given here, lies in its slice, so `offset` does too.
     unsafe {
-        ::gemm::gemm(
-            m,
+        gemm_f32::gemm::f32::get_gemm_fn()(
             n,
+            m,
             k,
             dst.as_mut_ptr(),
-            1,
             n as isize,
+            1,
             false,
-            a.values.as_ptr().add(a.offset),
-            a.col_stride,
-            a.row_stride,
             b.values.as_ptr().add(b.offset),
-            b.col_stride,
             b.row_stride,
+            b.col_stride,
+            a.values.as_ptr().add(a.offset),
+            a.row_stride,
+            a.col_stride,
             0.0,
             1.0,
             false,

@@ -1,5 +1,5 @@
 //! Products of a matrix with a vector, where one of the matrix's axes is contiguous. They are bound by reading the matrix once;
-//! the crate `gemm` reads narrow ones at a quarter of that pace, on one thread.
+//! the crate `gemm-f32` reads narrow ones at a quarter of that pace, on one thread.
 
 use std::ops::Range;
 
