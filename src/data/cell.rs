@@ -5,7 +5,7 @@
 pub(super) enum Cell {
     /// A finite number.
     Number(f64),
-    /// Empty, `NA`, `N/A`, `NaN` or `null`, in any case.
+    /// Empty or a marker of a missing value.
     Missing,
     /// Meant as a number, but not usable as one: what is wrong, and what to do.
     Unusable(&'static str, &'static str),
@@ -13,10 +13,13 @@ pub(super) enum Cell {
     Text,
 }
 
+/// What stands for a missing value, in any case, unless the reader is told otherwise.
+pub(super) const MARKERS: [&str; 4] = ["NA", "N/A", "NaN", "null"];
+
 impl Cell {
     /// Reads a cell that has been trimmed.
-    pub(super) fn read(cell: &str) -> Cell {
-        if ["", "na", "n/a", "nan", "null"].iter().any(|mark| cell.eq_ignore_ascii_case(mark)) {
+    pub(super) fn read(cell: &str, markers: &[impl AsRef<str>]) -> Cell {
+        if cell.is_empty() || markers.iter().any(|mark| cell.eq_ignore_ascii_case(mark.as_ref())) {
             return Cell::Missing;
         }
         match cell.parse::<f64>() {
@@ -68,44 +71,48 @@ pub(super) fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn read(cell: &str) -> Cell {
+        Cell::read(cell, &MARKERS)
+    }
+
     #[test]
     fn numbers_are_read_as_rust_reads_them() {
         for (cell, value) in [("1", 1.0), ("-0.5", -0.5), ("+2.", 2.0), (".25", 0.25), ("1e3", 1e3), ("1E-400", 0.0)] {
-            assert_eq!(Cell::read(cell), Cell::Number(value), "{cell}");
+            assert_eq!(read(cell), Cell::Number(value), "{cell}");
         }
     }
 
     #[test]
     fn marks_of_a_missing_value_are_known_in_any_case() {
         for cell in ["", "NA", "na", "N/A", "NaN", "-nan", "NULL"] {
-            assert_eq!(Cell::read(cell), Cell::Missing, "{cell}");
+            assert_eq!(read(cell), Cell::Missing, "{cell}");
         }
     }
 
     #[test]
     fn infinity_and_overflow_are_told_apart() {
         for cell in ["inf", "-Infinity", "+INF"] {
-            assert!(matches!(Cell::read(cell), Cell::Unusable("infinite value", _)), "{cell}");
+            assert!(matches!(read(cell), Cell::Unusable("infinite value", _)), "{cell}");
         }
         for cell in ["1e400", "-1e309"] {
-            assert!(matches!(Cell::read(cell), Cell::Unusable("number too large", _)), "{cell}");
+            assert!(matches!(read(cell), Cell::Unusable("number too large", _)), "{cell}");
         }
     }
 
     #[test]
     fn numbers_of_other_locales_are_recognised_and_refused() {
         for cell in ["1,5", "-3,25", ",5", "1.234,5", "1 234,5", "1,234"] {
-            assert!(matches!(Cell::read(cell), Cell::Unusable("comma in a number", _)), "{cell}");
+            assert!(matches!(read(cell), Cell::Unusable("comma in a number", _)), "{cell}");
         }
         for cell in ["1,234,567", "1 234", "1'234.5", "1_000", "1\u{a0}000"] {
-            assert!(matches!(Cell::read(cell), Cell::Unusable("thousands separators in a number", _)), "{cell}");
+            assert!(matches!(read(cell), Cell::Unusable("thousands separators in a number", _)), "{cell}");
         }
     }
 
     #[test]
     fn words_dates_and_codes_are_text() {
         for cell in ["setosa", "2024-01-02", "12A", "1 apple", "0x10", "a,b", "-", ",", "1.2.3", "$5", "5%"] {
-            assert_eq!(Cell::read(cell), Cell::Text, "{cell}");
+            assert_eq!(read(cell), Cell::Text, "{cell}");
         }
     }
 

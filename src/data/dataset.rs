@@ -130,6 +130,9 @@ impl Dataset {
         let features = schema.features_of(table)?;
         let column = table.column(&schema.target)?;
         let index = table.index_of(&schema.target)?;
+        if let Some(row) = (0..table.rows()).find(|&row| column.is_missing(row)) {
+            return Err(Error::data(table.place(row, index), "target is missing; fill it in or remove the row"));
+        }
         let target = match &schema.task {
             Task::Regression => Target::Values(numbers_of(table, index)?),
             Task::Classes(classes) => {

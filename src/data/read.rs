@@ -2,6 +2,8 @@
 //! columns.
 
 use super::cell::{Cell, shown};
+use super::kind::Kind;
+use super::options::{MissingCells, ReadOptions};
 use super::records::{Records, read_record, reader};
 use super::table::{Column, Table, Values, place};
 use crate::error::{Error, Result};
@@ -12,13 +14,14 @@ const MAX_FIELD: usize = 1 << 20;
 const MAX_COLUMNS: usize = 65_536;
 
 /// Reads a whole file's bytes; `source` names it in errors.
-pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Table> {
+pub(super) fn parse(bytes: &[u8], source: &str, options: &ReadOptions) -> Result<Table> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Error::data(source, "not UTF-8: the file begins as UTF-16; save it as UTF-8"));
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let form = Form::find(text, source)?;
-    fill(text, source, form)
+    let separator = options.separator_of(text, source)?;
+    let form = Form::find(text, source, separator, options)?;
+    fill(text, source, separator, form, options)
 }
 
 /// What the first pass finds.
@@ -31,12 +34,12 @@ struct Form {
 }
 
 impl Form {
-    fn find(text: &[u8], source: &str) -> Result<Form> {
-        let mut records = Records::new(text, source);
+    fn find(text: &[u8], source: &str, separator: u8, options: &ReadOptions) -> Result<Form> {
+        let mut records = Records::new(text, source, separator);
         let Some(line) = records.next()? else {
             return Err(Error::data(source, "empty file: a header row and at least one row of data are needed"));
         };
-        let names = header(&records.record, source, line)?;
+        let names = header(&records.record, source, line, separator)?;
         let mut lines = Vec::new();
         let mut votes = vec![0i64; names.len()]; // cells written as numbers, less cells of text
         while let Some(line) = records.next()? {
@@ -44,7 +47,7 @@ impl Form {
                 return Err(ragged(&records.record, names.len(), source, line));
             }
             for (column, ((field, name), vote)) in records.record.iter().zip(&names).zip(&mut votes).enumerate() {
-                match Cell::read(field_text(field, || place(source, line, column, name))?) {
+                match Cell::read(field_text(field, || place(source, line, column, name))?, &options.markers) {
                     Cell::Missing => {}
                     cell if cell.is_numeric() => *vote += 1,
                     _ => *vote -= 1,
@@ -55,17 +58,22 @@ impl Form {
         if lines.is_empty() {
             return Err(Error::data(source, "no rows: the file has a header only; at least one row of data is needed"));
         }
-        Ok(Form { names, lines, numeric: votes.iter().map(|&vote| vote > 0).collect() })
+        let numeric = names.iter().zip(&votes).map(|(name, &vote)| match options.kind_of(name) {
+            Some(Kind::Number | Kind::Integer) => true,
+            Some(Kind::Boolean | Kind::Date | Kind::Text) => false,
+            None => vote > 0,
+        });
+        Ok(Form { numeric: numeric.collect(), names, lines })
     }
 }
 
 /// The second pass. The first unusable cell is the error; the rest are counted.
-fn fill(text: &[u8], source: &str, form: Form) -> Result<Table> {
+fn fill(text: &[u8], source: &str, separator: u8, form: Form, options: &ReadOptions) -> Result<Table> {
     let rows = form.lines.len();
     let empty =
         |&numeric: &bool| if numeric { Values::Numbers(Vec::with_capacity(rows)) } else { Values::Text(Vec::new()) };
     let mut values: Vec<Values> = form.numeric.iter().map(empty).collect();
-    let mut reader = reader(text);
+    let mut reader = reader(text, separator);
     let mut record = ByteRecord::new();
     let mut first = None;
     let mut faults = 0usize;
@@ -75,9 +83,19 @@ fn fill(text: &[u8], source: &str, form: Form) -> Result<Table> {
         for (column, ((field, name), values)) in record.iter().zip(&form.names).zip(&mut values).enumerate() {
             let at = || place(source, line, column, name);
             let field = field_text(field, at)?;
-            let fault = match (Cell::read(field), values) {
+            let forced = options.kind_of(name).is_some();
+            let keep = options.missing == MissingCells::Keep;
+            let fault = match (Cell::read(field, &options.markers), values) {
                 (Cell::Number(value), Values::Numbers(values)) => {
                     values.push(value);
+                    continue;
+                }
+                (Cell::Missing, Values::Numbers(values)) if keep => {
+                    values.push(f64::NAN);
+                    continue;
+                }
+                (Cell::Missing, Values::Text(values)) if keep => {
+                    values.push(String::new());
                     continue;
                 }
                 (Cell::Missing, _) => {
@@ -89,7 +107,12 @@ fn fill(text: &[u8], source: &str, form: Form) -> Result<Table> {
                 }
                 (Cell::Unusable(what, advice), _) => format!("{what}: given {}; {advice}", shown(field)),
                 (_, _) => {
-                    format!("not a number: {} in a column of numbers; correct it or remove the row", shown(field))
+                    let advice = match (keep, forced) {
+                        (true, false) => "correct it, read it as missing or read the column as text",
+                        (true, true) => "correct it or read it as missing",
+                        (false, _) => "correct it or remove the row",
+                    };
+                    format!("not a number: {} in a column of numbers; {advice}", shown(field))
                 }
             };
             faults += 1;
@@ -106,8 +129,8 @@ fn fill(text: &[u8], source: &str, form: Form) -> Result<Table> {
     }
 }
 
-/// The column names, which must be there, distinct and separated by commas.
-fn header(record: &ByteRecord, source: &str, line: u64) -> Result<Vec<String>> {
+/// The column names, which must be there, distinct and separated by what was said.
+fn header(record: &ByteRecord, source: &str, line: u64, separator: u8) -> Result<Vec<String>> {
     if record.len() > MAX_COLUMNS {
         return Err(Error::data(
             format!("{source}:{line}"),
@@ -133,7 +156,7 @@ fn header(record: &ByteRecord, source: &str, line: u64) -> Result<Vec<String>> {
         names.push(name.to_owned());
     }
     match names.as_slice() {
-        [only] if only.contains([';', '\t']) => Err(Error::data(
+        [only] if separator == b',' && only.contains([';', '\t']) => Err(Error::data(
             place(source, line, 0, only),
             "one column whose name holds semicolons or tabs; separate the fields by commas",
         )),
@@ -172,6 +195,10 @@ mod tests {
     use super::super::records::MAX_RECORD;
     use super::*;
     use proptest::prelude::*;
+
+    fn parse(text: &[u8], name: &str) -> Result<Table> {
+        super::parse(text, name, &ReadOptions::default())
+    }
 
     fn error(text: &[u8]) -> String {
         parse(text, "t.csv").unwrap_err().to_string()

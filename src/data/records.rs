@@ -10,6 +10,7 @@ pub(super) const MAX_RECORD: usize = 16 << 20;
 pub(super) struct Records<'a> {
     text: &'a [u8],
     source: &'a str,
+    separator: u8,
     reader: csv::Reader<&'a [u8]>,
     /// The record read last.
     pub(super) record: ByteRecord,
@@ -18,8 +19,9 @@ pub(super) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn new(text: &'a [u8], source: &'a str) -> Records<'a> {
-        Records { text, source, reader: reader(text), record: ByteRecord::new(), line: 1, after_cr: false }
+    pub(super) fn new(text: &'a [u8], source: &'a str, separator: u8) -> Records<'a> {
+        let reader = reader(text, separator);
+        Records { text, source, separator, reader, record: ByteRecord::new(), line: 1, after_cr: false }
     }
 
     /// Reads the next record into `self.record`; returns its line.
@@ -34,7 +36,7 @@ impl<'a> Records<'a> {
         self.count_lines(blank);
         let line = self.line;
         self.count_lines(raw);
-        check_quotes(raw, self.source, line)?;
+        check_quotes(raw, self.separator, self.source, line)?;
         if raw.len() > MAX_RECORD {
             let message = format!("record too long: {} bytes; at most {MAX_RECORD}: is a quote left open?", raw.len());
             return Err(Error::data(format!("{}:{line}", self.source), message));
@@ -55,8 +57,8 @@ impl<'a> Records<'a> {
 }
 
 /// The crate's reader; rows of any length pass, so that their error can name the line.
-pub(super) fn reader(text: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text)
+pub(super) fn reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(text)
 }
 
 pub(super) fn read_record(reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord, source: &str) -> Result<bool> {
@@ -64,7 +66,7 @@ pub(super) fn read_record(reader: &mut csv::Reader<&[u8]>, record: &mut ByteReco
 }
 
 /// Refuses a quoted field that is never closed, or goes on after its closing quote: the crate would read both as text.
-fn check_quotes(raw: &[u8], source: &str, line: u64) -> Result<()> {
+fn check_quotes(raw: &[u8], separator: u8, source: &str, line: u64) -> Result<()> {
     if !raw.contains(&b'"') {
         return Ok(());
     }
@@ -83,7 +85,7 @@ fn check_quotes(raw: &[u8], source: &str, line: u64) -> Result<()> {
             (State::Quoted, b'"') => State::Closed,
             (State::Quoted, _) => State::Quoted,
             (State::Start, b'"') | (State::Closed, b'"') => State::Quoted, // a doubled quote is a quote
-            (_, b',') => {
+            (_, byte) if byte == separator => {
                 column += 1;
                 State::Start
             }

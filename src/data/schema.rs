@@ -1,6 +1,6 @@
 //! The columns and classes that a fitted model knows, and new data checked against them.
 
-use super::cell::{Cell, shown};
+use super::cell::{Cell, MARKERS, shown};
 use super::table::{Column, Table, Values, list};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -94,13 +94,16 @@ pub(super) fn numbers_of(table: &Table, index: usize) -> Result<Vec<f32>> {
             .map(|(row, &value)| {
                 let narrow = value as f32;
                 narrow.is_finite().then_some(narrow).ok_or_else(|| {
-                    let message = format!("number too large: {value:e} is beyond 32-bit floats; scale the column");
+                    let message = match value.is_nan() {
+                        true => "missing value; fill it in or remove the row".to_owned(),
+                        false => format!("number too large: {value:e} is beyond 32-bit floats; scale the column"),
+                    };
                     Error::data(table.place(row, index), message)
                 })
             })
             .collect(),
         Some(Values::Text(values)) => {
-            let row = values.iter().position(|text| Cell::read(text) == Cell::Text).unwrap_or(0);
+            let row = values.iter().position(|text| Cell::read(text, &MARKERS) == Cell::Text).unwrap_or(0);
             let text = values.get(row).map_or_else(String::new, |text| shown(text));
             let message = format!("column of text where numbers are needed: {text}; encode it as numbers or remove it");
             Err(Error::data(table.place(row, index), message))

@@ -1,13 +1,17 @@
 //! A table of named columns, each of numbers or of text.
 
 use super::cell::shown;
+use super::kind::Kind;
+use super::matrix::Matrix;
+use super::options::ReadOptions;
 use super::read;
 use crate::error::{Error, Result};
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
-/// Named columns of equal length, read from a CSV file.
+/// Named columns of equal length, read from a CSV file or made of columns.
 ///
 /// The file has a header row. Fields are separated by commas and may be quoted; line ends are LF, CRLF or CR; a UTF-8
 /// byte-order mark is skipped; spaces around a field are dropped; blank lines are skipped. A column holds numbers when more
@@ -43,10 +47,67 @@ pub struct Column {
 /// The values of a [`Column`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Finite numbers.
+    /// Finite numbers; NaN where one is missing.
     Numbers(Vec<f64>),
-    /// Non-empty text.
+    /// Text; empty where it is missing. Dates and booleans are kept as they were written: [`Column::kind`] knows them.
     Text(Vec<String>),
+}
+
+impl Column {
+    /// Numbers of that name; NaN stands for a missing one.
+    pub fn numbers(name: impl Into<String>, values: impl Into<Vec<f64>>) -> Column {
+        Column { name: name.into(), values: Values::Numbers(values.into()) }
+    }
+
+    /// Texts of that name; an empty one is missing.
+    pub fn text<T: ToString>(name: impl Into<String>, values: impl IntoIterator<Item = T>) -> Column {
+        let values = values.into_iter().map(|value| value.to_string()).collect();
+        Column { name: name.into(), values: Values::Text(values) }
+    }
+
+    /// What all its cells are that are not missing.
+    pub fn kind(&self) -> Kind {
+        match &self.values {
+            Values::Numbers(values) => Kind::of_numbers(values),
+            Values::Text(values) => Kind::of_text(values),
+        }
+    }
+
+    /// How many cells it has.
+    pub fn len(&self) -> usize {
+        match &self.values {
+            Values::Numbers(values) => values.len(),
+            Values::Text(values) => values.len(),
+        }
+    }
+
+    /// Whether it has no cell.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a cell is missing; one outside the column is.
+    pub fn is_missing(&self, row: usize) -> bool {
+        match &self.values {
+            Values::Numbers(values) => values.get(row).is_none_or(|v| v.is_nan()),
+            Values::Text(values) => values.get(row).is_none_or(String::is_empty),
+        }
+    }
+
+    /// How many cells are missing.
+    pub fn missing(&self) -> usize {
+        (0..self.len()).filter(|&row| self.is_missing(row)).count()
+    }
+
+    fn select(&self, rows: &[usize]) -> Column {
+        let values = match &self.values {
+            Values::Numbers(values) => {
+                Values::Numbers(rows.iter().filter_map(|&row| values.get(row)).copied().collect())
+            }
+            Values::Text(values) => Values::Text(rows.iter().filter_map(|&row| values.get(row)).cloned().collect()),
+        };
+        Column { name: self.name.clone(), values }
+    }
 }
 
 impl Table {
@@ -61,9 +122,17 @@ impl Table {
     /// byte, text that is not UTF-8, an empty or repeated column name, a file without rows, a field over 1 MiB, a record over
     /// 16 MiB, more than 65,536 columns, or a file over [`Table::MAX_BYTES`].
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Table> {
+        Table::read_csv_with(path, &ReadOptions::default())
+    }
+
+    /// Reads a CSV file as the options say.
+    ///
+    /// # Errors
+    /// As [`Table::read_csv`], but for missing cells where they are kept.
+    pub fn read_csv_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Table> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|source| Error::io(path, source))?;
-        Table::parse_csv(file, &path.display().to_string())
+        Table::parse_csv_with(file, &path.display().to_string(), options)
     }
 
     /// Reads CSV text from anywhere. `name` stands for the file in errors.
@@ -71,12 +140,65 @@ impl Table {
     /// # Errors
     /// As [`Table::read_csv`].
     pub fn parse_csv(reader: impl Read, name: &str) -> Result<Table> {
+        Table::parse_csv_with(reader, name, &ReadOptions::default())
+    }
+
+    /// Reads CSV text from anywhere as the options say.
+    ///
+    /// # Errors
+    /// As [`Table::read_csv_with`].
+    pub fn parse_csv_with(reader: impl Read, name: &str, options: &ReadOptions) -> Result<Table> {
         let mut bytes = Vec::new();
         reader.take(Table::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|source| Error::io(name, source))?;
         if bytes.len() as u64 > Table::MAX_BYTES {
             return Err(Error::data(name, format!("too large: more than {} bytes; split the file", Table::MAX_BYTES)));
         }
-        read::parse(&bytes, name)
+        read::parse(&bytes, name, options)
+    }
+
+    /// A table of columns; `name` stands for a file in errors, and its rows count from 1 there.
+    ///
+    /// ```
+    /// use tilework::data::{Column, Table};
+    /// let table = Table::new("cups", vec![Column::numbers("size", [0.2, f64::NAN]), Column::text("drink", ["tea", "milk"])])?;
+    /// assert_eq!(table.select(&[1])?.column("drink")?.values, Column::text("", ["milk"]).values);
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Data`] for no column, columns of unequal length, names that are empty or used twice, and infinite numbers.
+    pub fn new(name: &str, columns: Vec<Column>) -> Result<Table> {
+        let rows =
+            columns.first().map(Column::len).ok_or_else(|| Error::data(name, "no columns; give at least one"))?;
+        let mut seen = HashSet::new();
+        for (index, column) in columns.iter().enumerate() {
+            let at = |row: usize| place(name, row as u64 + 1, index, &column.name);
+            if column.name.is_empty() || !seen.insert(column.name.as_str()) {
+                return Err(Error::data(name, format!("column name {}: empty or used twice", shown(&column.name))));
+            }
+            if column.len() != rows {
+                let message = format!("{} cells, the first column has {rows}; give as many", column.len());
+                return Err(Error::data(format!("{name} ({})", column.name), message));
+            }
+            if let Values::Numbers(values) = &column.values
+                && let Some(row) = values.iter().position(|v| v.is_infinite())
+            {
+                return Err(Error::data(at(row), "infinite value; give a finite number, or NaN for a missing one"));
+            }
+        }
+        Ok(Table { source: name.to_owned(), columns, lines: (1..=rows as u64).collect() })
+    }
+
+    /// A table of a matrix's columns, with these names.
+    ///
+    /// # Errors
+    /// As [`Table::new`]; another number of names than columns.
+    pub fn of_matrix<'a>(name: &str, x: impl Into<Matrix<'a>>, names: &[String]) -> Result<Table> {
+        let x = x.into();
+        if names.len() != x.width() {
+            return Err(Error::data(name, format!("{} names for {} columns; give one each", names.len(), x.width())));
+        }
+        Table::new(name, names.iter().enumerate().map(|(i, name)| Column::numbers(name, x.column(i))).collect())
     }
 
     /// The columns, in the file's order.
@@ -103,8 +225,84 @@ impl Table {
         self.columns.get(index).ok_or_else(|| Error::internal("table", "a column vanished"))
     }
 
+    /// The names of the columns of these kinds.
+    pub fn names_of(&self, kinds: &[Kind]) -> Vec<String> {
+        self.columns.iter().filter(|column| kinds.contains(&column.kind())).map(|column| column.name.clone()).collect()
+    }
+
+    /// The columns of these names, in this order.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a name that is not there.
+    pub fn with_columns(&self, names: &[&str]) -> Result<Table> {
+        let columns = names.iter().map(|name| self.column(name).cloned()).collect::<Result<_>>()?;
+        Ok(Table { columns, ..self.clone_without_columns() })
+    }
+
+    /// All columns but these.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a name that is not there.
+    pub fn without_columns(&self, names: &[&str]) -> Result<Table> {
+        names.iter().try_for_each(|name| self.index_of(name).map(|_| ()))?;
+        let keep = |column: &&Column| !names.contains(&column.name.as_str());
+        Ok(Table { columns: self.columns.iter().filter(keep).cloned().collect(), ..self.clone_without_columns() })
+    }
+
+    /// The rows at `rows`, in that order; a row may be taken more than once.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a row past the end.
+    pub fn select(&self, rows: &[usize]) -> Result<Table> {
+        if let Some(row) = rows.iter().find(|&&row| row >= self.rows()) {
+            return Err(Error::argument("select", format!("row {row} of {}; count from 0", self.rows())));
+        }
+        let columns = self.columns.iter().map(|column| column.select(rows)).collect();
+        let lines = rows.iter().filter_map(|&row| self.lines.get(row)).copied().collect();
+        Ok(Table { source: self.source.clone(), columns, lines })
+    }
+
+    /// The rows without a missing cell in the columns of these names.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a name that is not there.
+    pub fn drop_missing_rows(&self, names: &[&str]) -> Result<Table> {
+        let columns = names.iter().map(|name| self.column(name)).collect::<Result<Vec<_>>>()?;
+        let rows: Vec<usize> =
+            (0..self.rows()).filter(|&row| !columns.iter().any(|column| column.is_missing(row))).collect();
+        self.select(&rows)
+    }
+
+    /// The columns of which at most this share of the cells, 0 to 1, is missing.
+    pub fn drop_missing_columns(&self, most: f64) -> Table {
+        let keep = |column: &&Column| column.missing() as f64 <= most * column.len() as f64;
+        Table { columns: self.columns.iter().filter(keep).cloned().collect(), ..self.clone_without_columns() }
+    }
+
+    /// Writes it as CSV with a header row, so that reading it gives the same table; missing cells are empty.
+    ///
+    /// # Errors
+    /// What the writer reports.
+    pub fn write_csv(&self, out: impl Write) -> Result<()> {
+        let fault = |e: csv::Error| Error::io("csv", std::io::Error::other(e));
+        let mut out = csv::Writer::from_writer(out);
+        out.write_record(self.columns.iter().map(|column| &column.name)).map_err(fault)?;
+        for row in 0..self.rows() {
+            let cell = |column: &Column| match &column.values {
+                Values::Numbers(values) => values.get(row).map_or_else(String::new, |&v| number(v)),
+                Values::Text(values) => values.get(row).cloned().unwrap_or_default(),
+            };
+            out.write_record(self.columns.iter().map(cell)).map_err(fault)?;
+        }
+        out.flush().map_err(|e| Error::io("csv", e))
+    }
+
+    fn clone_without_columns(&self) -> Table {
+        Table { source: self.source.clone(), columns: Vec::new(), lines: self.lines.clone() }
+    }
+
     /// The position of the column of that name.
-    pub(super) fn index_of(&self, name: &str) -> Result<usize> {
+    pub(crate) fn index_of(&self, name: &str) -> Result<usize> {
         self.columns.iter().position(|column| column.name == name).ok_or_else(|| {
             let names = list(self.columns.iter().map(|column| column.name.as_str()));
             Error::data(&self.source, format!("no column of that name: given {}; the file has {names}", shown(name)))
@@ -112,9 +310,18 @@ impl Table {
     }
 
     /// `FILE:LINE:COLUMN (name)` of a cell.
-    pub(super) fn place(&self, row: usize, column: usize) -> String {
+    pub(crate) fn place(&self, row: usize, column: usize) -> String {
         let name = self.columns.get(column).map_or("", |c| c.name.as_str());
         place(&self.source, self.lines.get(row).copied().unwrap_or(0), column, name)
+    }
+}
+
+/// A number as a cell: the shortest text that reads back to it, nothing for a missing one.
+pub(super) fn number(value: f64) -> String {
+    match value.abs() {
+        size if size.is_nan() => String::new(),
+        size if size == 0.0 || (1e-5..1e16).contains(&size) => format!("{value}"),
+        _ => format!("{value:e}"),
     }
 }
 

@@ -1,0 +1,123 @@
+//! Tables as users read, make, cut and write them.
+
+use super::{Column, Kind, MissingCells, ReadOptions, Table, Values};
+
+fn read(text: &str, options: &ReadOptions) -> Table {
+    Table::parse_csv_with(text.as_bytes(), "t.csv", options).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn error(text: &str, options: &ReadOptions) -> String {
+    Table::parse_csv_with(text.as_bytes(), "t.csv", options).unwrap_err().to_string()
+}
+
+fn keep() -> ReadOptions {
+    ReadOptions { missing: MissingCells::Keep, ..ReadOptions::default() }
+}
+
+#[test]
+fn missing_cells_are_kept_on_demand() {
+    let table = read("n,t\n1,a\nNA,null\n,b\n2.5,\n", &keep());
+    let Values::Numbers(n) = &table.columns()[0].values else { panic!("text") };
+    assert_eq!((n[0], n[1].is_nan(), n[2].is_nan(), n[3]), (1.0, true, true, 2.5));
+    assert_eq!(table.columns()[1].values, Column::text("", ["a", "", "b", ""]).values);
+    assert_eq!((table.columns()[0].missing(), table.columns()[1].missing()), (2, 2));
+    assert_eq!(table.drop_missing_rows(&["n"]).unwrap().rows(), 2);
+    assert_eq!(table.drop_missing_columns(0.4).columns().len(), 0);
+    assert_eq!(table.drop_missing_columns(0.5).columns().len(), 2);
+}
+
+#[test]
+fn what_is_wrong_in_a_cell_stays_an_error_where_missing_ones_are_kept() {
+    for (text, begin) in [
+        ("a,b\n1,\ninf,2\n", "t.csv:3:1 (a): infinite value: given \"inf\""),
+        ("a,b\n,2\n1e400,2\n", "t.csv:3:1 (a): number too large: given \"1e400\""),
+        ("a,b\n,2\n\"1,5\",2\n", "t.csv:3:1 (a): comma in a number: given \"1,5\""),
+        (
+            "a,b\n1,2\n2,\n?,4\n",
+            "t.csv:4:1 (a): not a number: \"?\" in a column of numbers; correct it, read it as missing",
+        ),
+        ("a,b\n1\n", "t.csv:2: row of another length"),
+    ] {
+        let message = error(text, &keep());
+        assert!(message.starts_with(begin), "{text:?} gave {message}");
+    }
+    assert_eq!(read("a,b\n1,2\n2,\n?,4\n", &keep().marker("?")).columns()[0].missing(), 1);
+}
+
+#[test]
+fn the_separator_is_found_in_the_header() {
+    for separator in [',', ';', '\t', '|'] {
+        let text = ["a,b", "1,\"x;y\"", "2,z"]
+            .join("\n")
+            .replacen(',', &separator.to_string(), 2)
+            .replace("2,", &format!("2{separator}"));
+        let table = read(&text, &ReadOptions { separator: None, ..ReadOptions::default() });
+        assert_eq!(table.columns()[1].values, Column::text("", ["x;y", "z"]).values, "{text:?}");
+    }
+    let text = error("a;b\n1;\"2\n", &ReadOptions { separator: Some(';'), ..ReadOptions::default() });
+    assert!(text.starts_with("t.csv:2:2: quote never closed"), "{text}");
+    let text = error("a\n1\n", &ReadOptions { separator: Some('é'), ..ReadOptions::default() });
+    assert!(text.starts_with("t.csv: separator 'é'"), "{text}");
+}
+
+#[test]
+fn each_column_has_the_kind_of_its_cells() {
+    let text = "n,i,b,d,t\n1.5,1,Yes,2024-01-02,x\n,,,,\n2,3,no,2024-01-03 10:00,7\n";
+    let table = read(text, &keep());
+    let kinds: Vec<Kind> = table.columns().iter().map(Column::kind).collect();
+    assert_eq!(kinds, [Kind::Number, Kind::Integer, Kind::Boolean, Kind::Date, Kind::Text]);
+    assert_eq!(table.names_of(&[Kind::Integer, Kind::Number]), ["n", "i"]);
+}
+
+#[test]
+fn a_kind_that_was_fixed_wins_over_the_look_of_the_cells() {
+    let table = read("code,n\n007,x\n010,2\n", &keep().kind("code", Kind::Text).kind("gone", Kind::Text));
+    assert_eq!(table.columns()[0].values, Column::text("", ["007", "010"]).values);
+    let text = error("code,n\n007,x\n010,y\n", &keep().kind("n", Kind::Number));
+    assert!(
+        text.starts_with("t.csv:2:2 (n): not a number: \"x\" in a column of numbers; correct it or read it"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_table_is_written_as_it_is_read() {
+    let numbers = [0.1, -0.0, 1e300, 5e-324, f64::MAX, f64::NAN, 1e16];
+    let texts = ["a,b", "\"", " ", "", "line\nend", "é", "x"];
+    let table = Table::new("t", vec![Column::numbers("n", numbers), Column::text("t, u", texts)]).unwrap();
+    let mut csv = Vec::new();
+    table.write_csv(&mut csv).unwrap();
+    let again = Table::parse_csv_with(csv.as_slice(), "t", &keep()).unwrap();
+    let Values::Numbers(read) = &again.columns()[0].values else { panic!("text") };
+    assert!(read.iter().zip(numbers).all(|(r, n)| r.to_bits() == n.to_bits() || r.is_nan() && n.is_nan()), "{read:?}");
+    let trimmed: Vec<&str> = texts.iter().map(|t| t.trim()).collect();
+    assert_eq!(again.columns()[1].values, Column::text("", trimmed).values);
+    let one = Table::new("t", vec![Column::text("t", ["", "x"])]).unwrap();
+    let mut csv = Vec::new();
+    one.write_csv(&mut csv).unwrap();
+    assert_eq!(Table::parse_csv_with(csv.as_slice(), "t", &keep()).unwrap().columns(), one.columns());
+}
+
+#[test]
+fn tables_that_do_not_fit_together_are_refused() {
+    let error = |columns| Table::new("t", columns).unwrap_err().to_string();
+    assert!(error(vec![]).starts_with("t: no columns"));
+    assert!(error(vec![Column::numbers("a", [1.0]), Column::numbers("b", [1.0, 2.0])]).contains("2 cells"));
+    assert!(error(vec![Column::numbers("a", [1.0]), Column::numbers("a", [1.0])]).contains("used twice"));
+    assert!(error(vec![Column::numbers("a", [0.0, f64::INFINITY])]).starts_with("t:2:1 (a): infinite value"));
+    let table = Table::of_matrix("t", &[[1.0, 2.0], [3.0, 4.0]], &["a".into(), "b".into()]).unwrap();
+    assert!(
+        table.select(&[2]).is_err() && table.with_columns(&["c"]).is_err() && table.without_columns(&["c"]).is_err()
+    );
+    assert_eq!(table.with_columns(&["b"]).unwrap(), table.without_columns(&["a"]).unwrap());
+    assert!(Table::of_matrix("t", &[[1.0]], &[]).is_err());
+}
+
+#[test]
+fn a_missing_value_is_named_by_the_network_that_cannot_take_it() {
+    let table = read("x,y\n1,a\n,b\n", &keep());
+    let text = super::Dataset::from_table(&table, None).unwrap_err().to_string();
+    assert!(text.starts_with("t.csv:3:1 (x): missing value"), "{text}");
+    let text = super::Dataset::from_table(&read("x,y\n1,a\n2,\n", &keep()), None).unwrap_err().to_string();
+    assert!(text.starts_with("t.csv:3:2 (y): target is missing"), "{text}");
+}
