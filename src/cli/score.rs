@@ -30,14 +30,14 @@ impl Score {
         match (test.target(), &test.schema().task) {
             (Target::Labels(truth), Task::Classes(classes)) => {
                 let predicted = model.predict(test.features())?;
-                let probabilities = model.predict_proba(test.features())?;
+                let probabilities = wide(&model.predict_proba(test.features())?);
                 let log_loss = log_loss(truth, &probabilities, classes.len())?;
                 let metrics = Metrics::Classes { accuracy: accuracy(truth, &predicted)?, log_loss };
                 Ok(Score { metrics, mistakes: mistakes(truth, &predicted, classes)? })
             }
             (Target::Values(truth), _) => {
-                let predicted = model.predict_values(test.features())?;
-                let (mse, mae, r2) = (mse(truth, &predicted)?, mae(truth, &predicted)?, r2(truth, &predicted)?);
+                let (truth, predicted) = (&wide(truth), &wide(&model.predict_values(test.features())?));
+                let (mse, mae, r2) = (mse(truth, predicted)?, mae(truth, predicted)?, r2(truth, predicted)?);
                 Ok(Score { metrics: Metrics::Values { mse, mae, r2 }, mistakes: None })
             }
             _ => Err(Error::internal("score", "labels without classes")),
@@ -56,6 +56,10 @@ impl Score {
             }
         }
     }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
 }
 
 /// Five digits, whatever the unit of the target.
