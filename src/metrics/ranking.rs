@@ -55,8 +55,11 @@ pub enum Versus {
     One,
 }
 
-/// Rows at or above each distinct score, from the largest down: of class 0, of class 1, and the score.
-fn cumulated(op: &'static str, truth: &[u32], scores: &[f64]) -> Result<Vec<(f64, f64, f64)>> {
+/// Rows at or above a score: of class 0, of class 1, and the score.
+type Step = (f64, f64, f64);
+
+/// The steps at each distinct score, from the largest down.
+fn cumulated(op: &'static str, truth: &[u32], scores: &[f64]) -> Result<Vec<Step>> {
     same_length(op, truth.len(), scores.len())?;
     finite(op, "score", scores)?;
     if let Some(&label) = truth.iter().find(|&&label| label > 1) {
@@ -64,7 +67,7 @@ fn cumulated(op: &'static str, truth: &[u32], scores: &[f64]) -> Result<Vec<(f64
     }
     let mut rows: Vec<(f64, u32)> = scores.iter().copied().zip(truth.iter().copied()).collect();
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut points: Vec<(f64, f64, f64)> = Vec::new();
+    let mut points: Vec<Step> = Vec::new();
     let (mut negative, mut positive) = (0.0, 0.0);
     for (score, label) in rows {
         negative += f64::from(label == 0);
@@ -78,7 +81,7 @@ fn cumulated(op: &'static str, truth: &[u32], scores: &[f64]) -> Result<Vec<(f64
 }
 
 /// The same, with how many there are of each class, which must both occur.
-fn both_classes(op: &'static str, truth: &[u32], scores: &[f64]) -> Result<(Vec<(f64, f64, f64)>, f64, f64)> {
+fn both_classes(op: &'static str, truth: &[u32], scores: &[f64]) -> Result<(Vec<Step>, f64, f64)> {
     let points = cumulated(op, truth, scores)?;
     match points.last() {
         Some(&(negative, positive, _)) if negative > 0.0 && positive > 0.0 => Ok((points, negative, positive)),
@@ -201,7 +204,7 @@ pub fn precision_recall_curve(truth: &[u32], scores: &[f64]) -> Result<Precision
     if positive == 0.0 {
         return Err(Error::argument(OP, format!("none of {} rows is of class 1; recall means nothing", truth.len())));
     }
-    let of = |value: fn(&(f64, f64, f64), f64) -> f64, end: Option<f64>| {
+    let of = |value: fn(&Step, f64) -> f64, end: Option<f64>| {
         points.iter().rev().map(|point| value(point, positive)).chain(end).collect()
     };
     Ok(PrecisionRecall {

@@ -11,6 +11,8 @@ mod mlp;
 #[cfg(feature = "models")]
 mod problem;
 #[cfg(feature = "models")]
+pub mod selection;
+#[cfg(feature = "models")]
 mod store;
 #[cfg(feature = "models")]
 mod table;

@@ -219,8 +219,9 @@ pub enum Answers {
 
 impl Part {
     /// The part as a problem; names and device are those of `whole`.
-    pub fn problem<'a>(&'a self, whole: &Problem<'a>) -> Problem<'a> {
-        Problem { x: (&self.x).into(), y: self.y.answer(), weights: self.weights.as_deref(), ..*whole }
+    pub fn problem<'a>(&'a self, whole: &'a Problem<'_>) -> Problem<'a> {
+        let (names, device) = (whole.names, whole.device);
+        Problem { x: (&self.x).into(), y: self.y.answer(), weights: self.weights.as_deref(), names, device }
     }
 }
 

@@ -1,0 +1,192 @@
+//! Something fitted on some rows and asked about others, over folds.
+
+use super::folds::Fold;
+use super::mean_and_deviation;
+use super::score::Score;
+use crate::device::cpu::Cpu;
+use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks};
+use crate::error::{Error, Result};
+use crate::models::{Answers, Model, Prediction, Problem, Row};
+use ndarray::Array2;
+use serde_json::{Map, Value};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Settings by name; those left out keep their default.
+pub type Settings = Map<String, Value>;
+
+/// Hears how many of how many fits are done, from any thread; [`ControlFlow::Break`] ends the work with [`Error::Cancelled`].
+pub type Watch<'a> = &'a (dyn Fn(usize, usize) -> ControlFlow<()> + Sync);
+
+/// A [`Watch`] that tells nobody.
+pub fn silent(_: usize, _: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Something that is fitted on some rows of its data and asked about others.
+pub trait Trial: Sync {
+    /// Fits on the rows `train` alone, and answers for each set of rows in `on`.
+    ///
+    /// # Errors
+    /// Those of the fit and the predictions.
+    fn run(&self, settings: &Settings, train: &[usize], on: &[&[usize]]) -> Result<Vec<Outcomes>>;
+}
+
+/// What a fitted model says about rows, beside the truth.
+#[derive(Debug, Clone)]
+pub struct Outcomes {
+    /// The right answers.
+    pub truth: Answers,
+    /// What was predicted.
+    pub predicted: Prediction,
+    /// `[N, C]`, of models that have them.
+    pub probabilities: Option<Array2<f64>>,
+    /// As [`Model::decision`].
+    pub decision: Option<Array2<f64>>,
+}
+
+impl Outcomes {
+    /// What `model` says about all rows of `problem`.
+    ///
+    /// # Errors
+    /// As [`Model::outcome`].
+    pub fn of(model: &dyn Model, problem: &Problem<'_>) -> Result<Outcomes> {
+        let rows: Vec<usize> = (0..problem.x.rows()).collect();
+        Ok(Outcomes {
+            truth: problem.y.select(&rows),
+            predicted: model.outcome(problem.x)?,
+            probabilities: model.probabilities(problem.x)?,
+            decision: model.decision(problem.x)?,
+        })
+    }
+}
+
+/// A kind of model on a problem.
+#[derive(Debug, Clone, Copy)]
+pub struct OnProblem<'a> {
+    /// What is fitted.
+    pub row: &'a Row,
+    /// All rows.
+    pub problem: &'a Problem<'a>,
+}
+
+impl Trial for OnProblem<'_> {
+    fn run(&self, settings: &Settings, train: &[usize], on: &[&[usize]]) -> Result<Vec<Outcomes>> {
+        let part = self.problem.select(train)?;
+        let model = self.row.fit(settings, &part.problem(self.problem))?;
+        let answer = |rows: &&[usize]| {
+            let part = self.problem.select(rows)?;
+            Outcomes::of(&*model, &part.problem(self.problem))
+        };
+        on.iter().map(answer).collect()
+    }
+}
+
+/// What cross-validation found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossValidation {
+    /// The scores' names, `[S]`.
+    pub names: Vec<&'static str>,
+    /// The scores of each fold on its test rows, `[S][folds]`.
+    pub scores: Vec<Vec<f64>>,
+    /// Seconds of each fold: fit and predictions.
+    pub seconds: Vec<f64>,
+}
+
+impl CrossValidation {
+    /// Mean and standard deviation of a score over the folds.
+    pub fn summary(&self, name: &str) -> Option<(f64, f64)> {
+        let place = self.names.iter().position(|known| *known == name)?;
+        self.scores.get(place).map(|scores| mean_and_deviation(scores))
+    }
+}
+
+/// Fits on each fold and scores on its test rows.
+///
+/// # Errors
+/// The first fold's error in the order of the folds; [`Error::Cancelled`].
+pub fn cross_validate(
+    trial: &dyn Trial,
+    settings: &Settings,
+    folds: &[Fold],
+    scores: &[&'static Score],
+    watch: Watch<'_>,
+) -> Result<CrossValidation> {
+    let jobs: Vec<(&Settings, &[usize], &[usize])> =
+        folds.iter().map(|fold| (settings, &fold.train[..], &fold.test[..])).collect();
+    let results = all("cross_validate", trial, &jobs, scores, Sides::Test, watch)?;
+    let score = |place: usize| results.iter().filter_map(|done| done.test.get(place).copied()).collect();
+    Ok(CrossValidation {
+        names: scores.iter().map(|score| score.name).collect(),
+        scores: (0..scores.len()).map(score).collect(),
+        seconds: results.iter().map(|done| done.seconds).collect(),
+    })
+}
+
+/// Which rows are scored.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Sides {
+    Test,
+    Both,
+}
+
+/// One fit, scored.
+pub(super) struct Done {
+    /// One of each score asked for.
+    pub test: Vec<f64>,
+    /// The same on the rows learnt from; none unless asked for.
+    pub train: Vec<f64>,
+    pub seconds: f64,
+}
+
+/// Runs all jobs (settings, rows to learn from, rows to test on) side by side; results in their order.
+pub(super) fn all(
+    op: &'static str,
+    trial: &dyn Trial,
+    jobs: &[(&Settings, &[usize], &[usize])],
+    scores: &[&'static Score],
+    sides: Sides,
+    watch: Watch<'_>,
+) -> Result<Vec<Done>> {
+    let (finished, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let one = |&(settings, train, test): &(&Settings, &[usize], &[usize])| -> Result<Done> {
+        let began = Instant::now();
+        let on: &[&[usize]] = if sides == Sides::Both { &[test, train] } else { &[test] };
+        let outcomes = trial.run(settings, train, on)?;
+        let seconds = began.elapsed().as_secs_f64();
+        let scored = |place: usize| match outcomes.get(place) {
+            Some(outcomes) => scores.iter().map(|score| score.of(outcomes)).collect::<Result<Vec<f64>>>(),
+            None => Ok(Vec::new()),
+        };
+        Ok(Done { test: scored(0)?, train: scored(1)?, seconds })
+    };
+    let mut results: Vec<Option<Result<Done>>> = Vec::new();
+    results.resize_with(jobs.len(), || None);
+    // A fit is worth a thread, always.
+    let work = WORK_PER_THREAD.saturating_mul(8);
+    for_chunks(Cpu::new().threads(), &mut results, 1, work, |job, slot| {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let result = jobs.get(job).map(one);
+        let failed = matches!(result, Some(Err(_)));
+        if let Some(slot) = slot.first_mut() {
+            *slot = result;
+        }
+        let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
+        if failed || watch(done, jobs.len()).is_break() {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    // A job that was not run has an error or a cancellation as its cause, which another slot may tell.
+    let mut done = Vec::with_capacity(jobs.len());
+    let mut missing = false;
+    for result in results {
+        match result {
+            Some(result) => done.push(result?),
+            None => missing = true,
+        }
+    }
+    if missing { Err(Error::Cancelled { op }) } else { Ok(done) }
+}
