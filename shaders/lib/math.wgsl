@@ -13,6 +13,53 @@ fn tw_bits(bits: u32) -> f32 {
     return bitcast<f32>(bits);
 }
 
+// v without its low `bits` bits, to the nearest; ties to even.
+fn tw_rounded(v: u32, bits: u32) -> u32 {
+    let half = 1u << (bits - 1u);
+    return (v + (half - 1u) + ((v >> bits) & 1u)) >> bits;
+}
+
+// The bits of the nearest bf16.
+fn tw_bf16_bits(x: f32) -> u32 {
+    let v = bitcast<u32>(x);
+    return select(tw_rounded(v, 16u), (v >> 16u) | 0x40u, (v & 0x7fffffffu) > TW_INF_BITS);
+}
+
+// The bits of the nearest f16. In integers, because pack2x16float may round either way.
+fn tw_f16_bits(x: f32) -> u32 {
+    let v = bitcast<u32>(x);
+    let sign = (v >> 16u) & 0x8000u;
+    let size = v & 0x7fffffffu;
+    if (size > TW_INF_BITS) {
+        return sign | 0x7e00u;
+    }
+    if (size >= 0x477ff000u) { // rounds to 65536 or more
+        return sign | 0x7c00u;
+    }
+    if (size >= 0x38800000u) { // a normal f16: exponent bias 127 becomes 15
+        return sign | tw_rounded(size - 0x38000000u, 13u);
+    }
+    if (size < 0x33000000u) { // below half the smallest subnormal
+        return sign;
+    }
+    return sign | tw_rounded((size & 0x7fffffu) | 0x800000u, 126u - (size >> 23u));
+}
+
+// Rounded to 16 bits and back.
+fn tw_bf16(x: f32) -> f32 {
+    return bitcast<f32>(tw_bf16_bits(x) << 16u);
+}
+
+fn tw_f16(x: f32) -> f32 {
+    let bits = tw_f16_bits(x);
+    let size = bits & 0x7fffu;
+    var v = (size << 13u) + select(0x38000000u, 0x70000000u, size >= 0x7c00u);
+    if (size < 0x400u) {
+        v = bitcast<u32>(f32(size) * 5.9604645e-8f); // a multiple of 2^-24
+    }
+    return bitcast<f32>(v | ((bits & 0x8000u) << 16u));
+}
+
 // By its bits: a comparison may be compiled as if there were no NaN.
 fn tw_is_nan(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7fffffffu) > TW_INF_BITS;

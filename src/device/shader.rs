@@ -29,7 +29,6 @@ const SHADERS: &[(&str, &str)] = &[
     ("lib/team.wgsl", include_str!("../../shaders/lib/team.wgsl")),
     ("map.wgsl", include_str!("../../shaders/map.wgsl")),
     ("matmul.wgsl", include_str!("../../shaders/matmul.wgsl")),
-    ("narrow.wgsl", include_str!("../../shaders/narrow.wgsl")),
     ("pad.wgsl", include_str!("../../shaders/pad.wgsl")),
     ("random.wgsl", include_str!("../../shaders/random.wgsl")),
     ("reduce_columns.wgsl", include_str!("../../shaders/reduce_columns.wgsl")),

@@ -106,6 +106,13 @@ impl Builder {
     /// The finished program: only nodes that `outputs` need, in an order that depends on nothing else. All declared inputs
     /// and parameters stay.
     pub fn finish(&self, name: impl Into<Cow<'static, str>>, outputs: &[E<'_>]) -> Arc<Program> {
+        let types: Vec<DType> = outputs.iter().map(|e| e.ty().dtype()).collect();
+        self.finish_as(name, outputs, &types)
+    }
+
+    /// As [`Builder::finish`], with the element types that the outputs are stored in: one that is a 16-bit float has been
+    /// [rounded](E::rounded_to) to it.
+    pub fn finish_as(&self, name: impl Into<Cow<'static, str>>, outputs: &[E<'_>], types: &[DType]) -> Arc<Program> {
         let state = self.state.borrow();
         let mut place: Vec<Option<Id>> = vec![None; state.nodes.len()];
         let mut nodes = Vec::new();
@@ -131,7 +138,7 @@ impl Builder {
             }
         }
         let results = outputs.iter().map(|e| place[e.id as usize].unwrap_or(0)).collect();
-        Program::new(name.into(), state.inputs.clone(), state.params, nodes, results)
+        Program::new(name.into(), state.inputs.clone(), state.params, nodes, results, types)
     }
 
     /// The type of a node.
@@ -200,6 +207,17 @@ impl Builder {
         }
     }
 
+    /// Whether a value is one that `dtype`, a 16-bit float, can hold: it was read or rounded as such, or made of one by its sign.
+    fn holds(&self, id: Id, dtype: DType) -> bool {
+        match self.inst(id) {
+            Inst::Input(n) => self.state.borrow().inputs.get(n as usize) == Some(&dtype),
+            Inst::Apply(Prim::ToF16, _) => dtype == DType::F16,
+            Inst::Apply(Prim::ToBF16, _) => dtype == DType::BF16,
+            Inst::Apply(Prim::Neg | Prim::Abs, [x, ..]) => self.holds(x, dtype),
+            _ => false,
+        }
+    }
+
     /// A value that equals the result for every input, bit for bit (NaN payloads aside), if there is a simpler one.
     fn fold(&self, prim: Prim, args: &[Id], ty: Ty) -> Option<E<'_>> {
         let value = |id: Id| E { b: self, id };
@@ -228,6 +246,8 @@ impl Builder {
                 Inst::Apply(inner, [y, ..]) if inner == prim => Some(value(y)),
                 _ => None,
             },
+            (Prim::ToF16, &[x]) if self.holds(x, DType::F16) => Some(value(x)),
+            (Prim::ToBF16, &[x]) if self.holds(x, DType::BF16) => Some(value(x)),
             (Prim::Select, &[_, a, b]) if a == b => Some(value(a)),
             (Prim::Select, &[c, a, b]) => constant(c).map(|c| value(if c != 0 { a } else { b })),
             (Prim::And, &[a, b]) | (Prim::Or, &[a, b]) if a == b => Some(value(a)),

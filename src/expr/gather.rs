@@ -123,6 +123,26 @@ fn copy_half(dtype: DType, words: &[u32], place: usize, out: &mut [u32]) {
     tail.iter_mut().for_each(|value| *value = load(dtype, words, place + 2 * count));
 }
 
+/// Packs floats that `dtype`, a 16-bit float, can hold, two to a word, the even one low.
+pub fn pack_halves(dtype: DType, values: &[u32], words: &mut [u32]) {
+    let half = |bits: u32| if dtype == DType::BF16 { bits >> 16 } else { narrow_f16(bits) };
+    let (pairs, last) = values.as_chunks::<2>();
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || match dtype {
+            DType::BF16 => {
+                words.iter_mut().zip(pairs).for_each(|(w, &[low, high])| *w = low >> 16 | high & 0xffff_0000)
+            }
+            _ => {
+                words.iter_mut().zip(pairs).for_each(|(w, &[low, high])| *w = narrow_f16(low) | narrow_f16(high) << 16)
+            }
+        },
+    );
+    if let ([last], Some(word)) = (last, words.get_mut(pairs.len())) {
+        *word = half(*last);
+    }
+}
+
 /// Element `place`'s half of its word.
 fn half(word: u32, place: usize) -> u32 {
     (word >> (16 * (place % 2))) & 0xffff
@@ -137,12 +157,60 @@ fn widen_f16(bits: u32) -> u32 {
     magnitude.to_bits() | special | (bits & 0x8000) << 16
 }
 
+/// The f16's bits of the f32 bits of a value that it can hold: [`widen_f16`] backwards.
+#[inline(always)]
+fn narrow_f16(bits: u32) -> u32 {
+    let magnitude = f32::from_bits(bits & 0x7fff_ffff) * f32::from_bits((127 - 112) << 23);
+    let special =
+        if bits & 0x7f80_0000 == 0x7f80_0000 { 0x7c00 | bits >> 13 & 0x3ff } else { magnitude.to_bits() >> 13 };
+    special | bits >> 16 & 0x8000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dtype::Element;
     use crate::shape::Shape;
     use half::{bf16, f16};
+
+    #[test]
+    fn every_half_is_packed_as_it_was_unpacked() {
+        for dtype in [DType::F16, DType::BF16] {
+            let words: Vec<u32> = (0..=u32::from(u16::MAX)).map(|bits| bits | (bits ^ 0x5a5a) << 16).collect();
+            let is_nan = |place: usize| f32::from_bits(load(dtype, &words, place)).is_nan();
+            let wide: Vec<u32> = (0..2 * words.len()).map(|place| load(dtype, &words, place)).collect();
+            let mut again = vec![0; words.len()];
+            pack_halves(dtype, &wide, &mut again);
+            for place in (0..wide.len()).filter(|&place| !is_nan(place)) {
+                assert_eq!(half(again[place / 2], place), half(words[place / 2], place), "{dtype}");
+            }
+            pack_halves(dtype, &wide[1..4], &mut again);
+            assert_eq!(again[1], half(words[1], 1), "a last word that is half full");
+        }
+    }
+
+    #[test]
+    fn floats_round_to_the_nearest_half() {
+        use crate::expr::math::{to_bf16, to_f16};
+        // every exponent and sign, with fractions around the ties
+        for top in 0..=u16::MAX {
+            for low in [0, 1, 0xfff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xffff] {
+                let x = f32::from_bits(u32::from(top) << 16 | low);
+                let (short, brain) = (f16::from_f32(x), bf16::from_f32(x));
+                for (wanted, y, dtype) in
+                    [(short.to_f32(), to_f16(x), DType::F16), (brain.to_f32(), to_bf16(x), DType::BF16)]
+                {
+                    assert!(
+                        wanted.to_bits() == y.to_bits() || wanted.is_nan() && y.is_nan(),
+                        "{x:e}: {y:e}, not {wanted:e}"
+                    );
+                    let mut word = [0];
+                    pack_halves(dtype, &[y.to_bits()], &mut word);
+                    assert_eq!(f32::from_bits(load(dtype, &word, 0)).is_nan(), x.is_nan());
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_f16_widens_exactly() {

@@ -161,6 +161,30 @@ pub(crate) fn erf(x: f32) -> f32 {
     pick(a < 1.0, small, large)
 }
 
+/// Rounded to the nearest f16, ties to even, and still an f32: 11 bits are left, or a multiple of the smallest subnormal.
+#[inline(always)]
+pub(crate) fn to_f16(x: f32) -> f32 {
+    let size = x.abs();
+    let bits = size.to_bits();
+    let normal = f32::from_bits(bits.wrapping_add(0xfff + (bits >> 13 & 1)) & !0x1fff);
+    let normal = pick(normal > 65_504.0, f32::INFINITY, normal);
+    let small = (size + 0.5) - 0.5; // the last place of 0.5 is 2^-24
+    quiet(x, pick(size < 6.103_515_6e-5, small, normal).copysign(x))
+}
+
+/// Rounded to the nearest bf16, ties to even, and still an f32.
+#[inline(always)]
+pub(crate) fn to_bf16(x: f32) -> f32 {
+    let bits = x.to_bits();
+    quiet(x, f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000))
+}
+
+/// `rounded`; NaN for NaN, in the bits that 16-bit floats keep.
+#[inline(always)]
+fn quiet(x: f32, rounded: f32) -> f32 {
+    pick(x.is_nan(), f32::from_bits(x.to_bits() & 0xffff_0000 | 0x0040_0000), rounded)
+}
+
 /// What each function of f32 is held to on the CPU, in units of the last place. Measured over all bit patterns: exp 0.93,
 /// exp_m1 1.46, ln 0.77, ln_1p 0.82, tanh 2.39, erf 1.30, sin, cos and pow 0.50. The rest rounds once.
 #[cfg(any(test, feature = "verify"))]

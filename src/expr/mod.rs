@@ -33,7 +33,7 @@ mod tests;
 pub use build::Builder;
 pub use cpu::{Code, Scratch};
 pub use diff::{Gradient, Source};
-pub use gather::{Lane, gather, load};
+pub use gather::{Lane, gather, load, pack_halves};
 #[cfg(feature = "verify")]
 pub(crate) use span::{Arithmetic, Span};
 pub use value::{E, Operand};
@@ -160,10 +160,10 @@ impl Program {
         params: usize,
         nodes: Vec<Node>,
         results: Vec<Id>,
+        outputs: &[DType],
     ) -> Arc<Program> {
         let mut hasher = FxHasher::default();
-        (&inputs, params, &nodes, &results).hash(&mut hasher);
-        let outputs = results.iter().map(|&id| nodes[id as usize].ty.dtype()).collect();
+        (&inputs, params, &nodes, &results, outputs).hash(&mut hasher);
         Arc::new(Program {
             name,
             params,
@@ -171,7 +171,7 @@ impl Program {
             inputs: inputs.into(),
             nodes: nodes.into(),
             results: results.into(),
-            outputs,
+            outputs: outputs.into(),
             hash: hasher.finish(),
         })
     }
@@ -224,6 +224,7 @@ impl PartialEq for Program {
             && self.inputs == other.inputs
             && self.params == other.params
             && self.results == other.results
+            && self.outputs == other.outputs
             && self.nodes == other.nodes
     }
 }

@@ -2,6 +2,7 @@
 
 use super::prim::Prim;
 use super::{Builder, Id, Ty};
+use crate::dtype::DType;
 use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
 
 /// A value of a program under construction: a copyable handle into its [`Builder`].
@@ -304,6 +305,15 @@ impl<'b> E<'b> {
             Ty::I32 => Prim::ToI32,
             Ty::F32 => Prim::ToF32,
         })
+    }
+
+    /// Rounded to what `dtype` can hold when that is a 16-bit float, to the nearest and ties to even; otherwise as it is.
+    pub fn rounded_to(self, dtype: DType) -> E<'b> {
+        match dtype {
+            DType::F16 => self.one(Prim::ToF16),
+            DType::BF16 => self.one(Prim::ToBF16),
+            _ => self,
+        }
     }
 
     /// The same 32 bits read as another type. A `Bool` has no bits of its own: it counts as the u32 0 or 1.

@@ -1,7 +1,7 @@
 //! Element-wise functions of two tensors (which broadcast) or of a tensor and a number. Mixed element types are promoted.
 
 use crate::dtype::DType;
-use crate::expr::{Program, Ty};
+use crate::expr::{Builder, Program, Ty};
 use crate::ops::map::Map;
 use crate::ops::row::rows;
 use crate::tensor::Tensor;
@@ -127,14 +127,13 @@ pub(crate) static MASKED_FILL: crate::ops::row::Row = crate::ops::row::Row {
 /// The elements in row-major order, as a new tensor.
 #[track_caller]
 pub(crate) fn copy(x: &Tensor) -> Tensor {
-    let copied = convert(x, x.dtype().compute(), "copy");
-    if x.dtype().size() == 2 { crate::ops::narrow::narrow(&copied, x.dtype()) } else { copied }
+    convert(x, x.dtype(), "copy")
 }
 
-/// The elements in another type.
+/// The elements in another type; to a 16-bit float, rounded to the nearest and ties to even, to the same bits on every device.
 #[track_caller]
 pub(crate) fn cast(x: &Tensor, dtype: DType) -> Tensor {
-    if dtype.size() == 2 { crate::ops::narrow::narrow(x, dtype) } else { convert(x, dtype, "to_dtype") }
+    convert(x, dtype, "to_dtype")
 }
 
 #[track_caller]
@@ -142,7 +141,11 @@ fn convert(x: &Tensor, dtype: DType, name: &'static str) -> Tensor {
     type Programs = FxHashMap<(DType, DType), Arc<Program>>;
     static PROGRAMS: Mutex<Option<Programs>> = Mutex::new(None);
     let from = x.dtype();
-    let build = || Program::build("convert", &[from], 0, |_, x, _| vec![x[0].cast(Ty::of(dtype))]);
+    let build = || {
+        let b = Builder::new();
+        let y = b.input(0, from).cast(Ty::of(dtype)).rounded_to(dtype);
+        b.finish_as("convert", &[y], &[dtype])
+    };
     let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
     let program = programs.get_or_insert_default().entry((from, dtype)).or_insert_with(build).clone();
     drop(programs);

@@ -3,7 +3,7 @@
 use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::for_chunks_of_all;
 use crate::dtype::DType;
-use crate::expr::{Code, Lane, Program, Scratch, gather};
+use crate::expr::{Code, Lane, Program, Scratch, gather, pack_halves};
 use crate::plan::kernel::Operand;
 use crate::shape::{Layout, collapse_slice};
 use smallvec::SmallVec;
@@ -17,6 +17,7 @@ const CHUNK: usize = 16 * BLOCK;
 pub(crate) struct Blocks {
     code: Code,
     views: Vec<View>,
+    outputs: SmallVec<[DType; 2]>,
     cost: u64,
 }
 
@@ -38,6 +39,8 @@ enum Kind {
 pub(crate) struct Work {
     scratch: Scratch,
     gathered: Vec<u32>,
+    /// Blocks of 16-bit outputs, before they are packed.
+    wide: Vec<u32>,
 }
 
 impl Blocks {
@@ -56,11 +59,11 @@ impl Blocks {
             View { dtype: x.dtype, layout, kind }
         };
         let views = operands.iter().zip(layouts).map(view).collect();
-        Blocks { code: Code::new(program), views, cost: 1 + program.len() as u64 }
+        Blocks { code: Code::new(program), views, outputs: program.outputs().into(), cost: 1 + program.len() as u64 }
     }
 
-    /// Elements `start..` of the common shape, as many as `outputs` hold. `given` are the program's first inputs, for the same
-    /// elements; `inputs` the storages and offsets of the operands.
+    /// Elements `start..` (an even number) of the common shape, as many as `outputs` hold. `given` are the program's first
+    /// inputs, for the same elements; `inputs` the storages and offsets of the operands.
     pub fn run(
         &self,
         given: &[&[u32]],
@@ -70,9 +73,14 @@ impl Blocks {
         outputs: &mut [&mut [u32]],
         work: &mut Work,
     ) {
-        let len = outputs.iter().map(|out| out.len()).min().unwrap_or(0);
+        let held = outputs.iter().zip(&self.outputs).map(|(out, dtype)| out.len() * per_word(*dtype));
+        let len = match self.views.first() {
+            Some(view) if self.halves() > 0 => held.min().unwrap_or(0).min(view.layout.numel() - start), // half a last word
+            _ => held.min().unwrap_or(0),
+        };
         let strided = self.views.iter().filter(|view| view.kind != Kind::Contiguous).count();
         work.gathered.resize(strided * BLOCK, 0);
+        work.wide.resize(self.halves() * BLOCK, 0);
         let mut done = 0;
         while done < len {
             let size = BLOCK.min(len - done);
@@ -94,18 +102,40 @@ impl Blocks {
                     Lane::Slice(&block[..size])
                 });
             }
-            let mut outs: SmallVec<[&mut [u32]; 4]> =
-                outputs.iter_mut().map(|out| &mut out[done..done + size]).collect();
+            let mut wide = work.wide.chunks_exact_mut(BLOCK);
+            let mut outs: SmallVec<[&mut [u32]; 4]> = SmallVec::new();
+            for (out, dtype) in outputs.iter_mut().zip(&self.outputs) {
+                outs.push(match dtype.size() {
+                    2 => wide.next().and_then(|block| block.get_mut(..size)).unwrap_or_default(),
+                    _ => &mut out[done..done + size],
+                });
+            }
             self.code.run(&lanes, params, &mut outs, &mut work.scratch);
+            drop(outs);
+            let halves = outputs.iter_mut().zip(&self.outputs).filter(|(_, dtype)| dtype.size() == 2);
+            for ((out, dtype), block) in halves.zip(work.wide.chunks_exact(BLOCK)) {
+                pack_halves(*dtype, &block[..size], &mut out[done / 2..(done + size).div_ceil(2)]);
+            }
             done += size;
         }
     }
 
+    /// The number of 16-bit outputs.
+    fn halves(&self) -> usize {
+        self.outputs.iter().filter(|dtype| dtype.size() == 2).count()
+    }
+
     /// All elements, shared out over threads. The result does not depend on their number: every element is computed alone.
     pub fn run_all(&self, cpu: &Cpu, inputs: &[(&[u32], usize)], params: &[u32], outputs: &mut [&mut [u32]]) {
-        let parts = outputs.iter_mut().map(|out| (&mut **out, CHUNK)).collect();
+        let parts = outputs.iter_mut().zip(&self.outputs).map(|(out, dtype)| (&mut **out, CHUNK / per_word(*dtype)));
+        let parts = parts.collect();
         for_chunks_of_all(cpu.threads(), parts, self.cost * CHUNK as u64, |index, outs| {
             self.run(&[], inputs, params, index * CHUNK, outs, &mut Work::default());
         });
     }
+}
+
+/// Elements of the type that share a word of storage.
+fn per_word(dtype: DType) -> usize {
+    4 / dtype.size()
 }

@@ -1,12 +1,12 @@
 //! Element-wise operations: one operation, `Map`, over a program; each method of a tensor is a row that names its formula.
 
 use crate::device::launch::{Arg, Launch};
-use crate::device::shader::assemble;
+use crate::device::shader::{assemble, word};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::expr::{Program, Source};
 use crate::ops::blocks::Blocks;
-use crate::ops::wgsl::{Words, declarations, groups_of, params, reads, store};
+use crate::ops::wgsl::{Words, declarations, groups_of, half_bits, params, reads, store};
 use crate::ops::{Accepts, Op};
 use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Role};
 use crate::shape::Shape;
@@ -29,6 +29,18 @@ impl Map {
     }
 }
 
+/// `body`, which computes element `i` of `count`, for the two elements of word `i` of 16-bit outputs. Such an output begins at
+/// its buffer's start: no part of a concatenation is written in place.
+fn by_words(args: &Args<'_>, body: &str, count: &str) -> String {
+    let halves = || (0..args.outputs.len()).filter(|&o| args.outputs[o].dtype.size() == 2);
+    let declared: String = halves().map(|o| format!("var word{o} = 0u;\n")).collect();
+    let written: String = halves().map(|o| format!("out{o}[word] = word{o};\n")).collect();
+    format!(
+        "let word = i;\n{declared}for (var half = 0u; half < 2u; half += 1u) {{\nlet i = 2u * word + half;\n\
+         if (i >= {count}) {{ break; }}\n{body}}}\n{written}"
+    )
+}
+
 impl Kernel for Map {
     fn name(&self) -> &'static str {
         self.name
@@ -45,20 +57,35 @@ impl Kernel for Map {
     fn gpu(&self, args: &Args<'_>) -> Result<Launches> {
         let mut words = Words::default();
         let n = args.outputs[0].shape.numel();
-        words.push(n);
+        let each = if args.outputs.iter().any(|y| y.dtype.size() == 2) { 2 } else { 1 };
+        words.push(n.div_ceil(each));
         let (find, loads) = reads(args.inputs, 0, "in", "i", &mut words);
         let params = params(args, 0, args.scalars, &mut words);
         let offsets: Vec<usize> = (0..args.outputs.len()).map(|o| words.var(args.output_offset(o))).collect();
         let body = self.program.wgsl(&loads, &params, |o, value| {
-            let at = format!("{} + i", crate::device::shader::word(offsets[o]));
-            store(args.outputs[o].dtype, &format!("out{o}"), &at, value)
+            let dtype = args.outputs[o].dtype;
+            if dtype.size() == 2 {
+                return format!("word{o} |= {} << (16u * half);", half_bits(dtype, value));
+            }
+            store(dtype, &format!("out{o}"), &format!("{} + i", word(offsets[o])), value)
         });
-        let source = assemble("map", &[("bindings", &declarations(args, words.0.len())), ("body", &(find + &body))])?;
+        let mut body = find + &body;
+        if each == 2 {
+            body = by_words(args, &body, &words.push(n));
+        }
+        let source = assemble("map", &[("bindings", &declarations(args, words.0.len())), ("body", &body)])?;
         let buffers = args.inputs.len() + args.outputs.len();
         let args = (0..buffers).map(|b| if b < args.inputs.len() { Arg::Read(b) } else { Arg::Write(b) });
         let work = (n * (self.program.len() + buffers)) as u64;
-        Ok(Launch { name: self.name, source, args: args.collect(), words: words.0, groups: groups_of(n, 256), work }
-            .into())
+        Ok(Launch {
+            name: self.name,
+            source,
+            args: args.collect(),
+            words: words.0,
+            groups: groups_of(n.div_ceil(each), 256),
+            work,
+        }
+        .into())
     }
 
     fn role(&self) -> Role<'_> {

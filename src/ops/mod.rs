@@ -18,7 +18,6 @@ mod gather;
 mod losses;
 pub(crate) mod map;
 mod matmul;
-mod narrow;
 mod norm;
 mod order;
 mod pad;

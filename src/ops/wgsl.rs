@@ -35,6 +35,11 @@ pub(crate) fn store(dtype: DType, buffer: &str, at: &str, value: &str) -> String
     }
 }
 
+/// The expression of the 16 bits that `value` is stored as, low in a word.
+pub(crate) fn half_bits(dtype: DType, value: &str) -> String {
+    if dtype == DType::BF16 { format!("tw_bf16_bits({value})") } else { format!("tw_f16_bits({value})") }
+}
+
 /// Workgroups of `size` threads for `n` elements.
 pub(crate) fn groups_of(n: usize, size: usize) -> u64 {
     n.div_ceil(size) as u64

@@ -1,5 +1,6 @@
 //! A step of a plan: one kernel with the calls that were fused into it.
 
+use crate::dtype::DType;
 use crate::expr::{Builder, E, Program};
 use crate::plan::kernel::{Fusion, Kernel, Meta, Operand, Role};
 use crate::plan::key::{CallKey, is_whole};
@@ -127,7 +128,7 @@ impl Step {
         let args = wired(&made, &xs, &mid)?;
         let out = b.inline(second, &args, p2);
         let (outputs, results) = keep(&self.outputs, &mid, &next.outputs, &out, wanted);
-        let program = b.finish(joint_name(first.name(), second.name()), &results);
+        let program = b.finish_as(joint_name(first.name(), second.name()), &results, &types(&outputs));
         if program.len() > MAX_PROGRAM {
             return None;
         }
@@ -149,6 +150,9 @@ impl Step {
     fn join_epilogue(&self, next: &Step, wanted: &impl Fn(u32) -> bool) -> Option<Step> {
         let next = self.aligned(next)?;
         let second = next.program()?;
+        if second.outputs().iter().any(|dtype| dtype.size() == 2) {
+            return None; // two results share a word, which only a map knows to write
+        }
         let mut join = Joiner::new();
         let x: Vec<_> = self.inputs[self.own..].iter().map(|&input| join.input(input)).collect();
         let made = join.wire(&next.inputs, &self.outputs);
@@ -170,7 +174,7 @@ impl Step {
         let out = b.inline(second, &args, p2);
         let (outputs, results) = keep(&self.outputs, &mid, &next.outputs, &out, wanted);
         let name = before.map_or(second.name().to_string(), |e| joint_name(e.name(), second.name()));
-        let epilogue = b.finish(name, &results);
+        let epilogue = b.finish_as(name, &results, &types(&outputs));
         if epilogue.len() > MAX_PROGRAM {
             return None;
         }
@@ -195,7 +199,8 @@ impl Step {
         let ([output], Some(first)) = (&self.outputs[..], next.inputs.first()) else { return None };
         // The prologue's result is not stored: nobody else may need it, and it must be read in the order it is computed.
         let once = next.inputs.iter().filter(|input| input.value == output.value).count() == 1;
-        let fits = next.prologue.is_none()
+        let fits = output.meta.dtype.size() == 4
+            && next.prologue.is_none()
             && next.epilogue.is_none()
             && next.own == 1
             && first.value == output.value
@@ -309,6 +314,10 @@ fn keep<'b>(
         (StepOutput { meta: Meta { shape, ..o.meta }, ..*o }, e)
     });
     kept.chain(new).unzip()
+}
+
+fn types(outputs: &[StepOutput]) -> Vec<DType> {
+    outputs.iter().map(|output| output.meta.dtype).collect()
 }
 
 fn joint_name(first: &str, second: &str) -> String {

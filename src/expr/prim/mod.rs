@@ -16,7 +16,7 @@ use super::value::E;
 pub(crate) enum Prim {
     Add, Sub, Mul, Div, Rem, Max, Min, Neg, Abs, Sign,
     Lt, Le, Gt, Ge, Eq, Ne, And, Or, Xor, Not, Shl, Shr,
-    Select, ToBool, ToU32, ToI32, ToF32, ToBits, FromBits,
+    Select, ToBool, ToU32, ToI32, ToF32, ToBits, FromBits, ToF16, ToBF16,
     Exp, ExpM1, Ln, Ln1P, Sin, Cos, Tanh, Erf, Sqrt, Pow, Floor, Ceil, Round, Trunc,
 }
 

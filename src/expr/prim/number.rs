@@ -39,7 +39,7 @@ fn truth(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
 
-pub(super) static ROWS: [Row; 29] = [
+pub(super) static ROWS: [Row; 31] = [
     Row {
         prim: Prim::Add,
         name: "add",
@@ -340,6 +340,26 @@ pub(super) static ROWS: [Row; 29] = [
         cpu: |_, x, out| one(x, out, |a: u32| a),
         f64: |&[a, ..]| f64::from(f32::from_bits(a as u32)),
         wgsl: |_| "tw_bits($a)",
+        ..UNARY
+    },
+    Row {
+        prim: Prim::ToF16,
+        name: "f16",
+        rule: Rule::To(Ty::F32),
+        cpu: |_, x, out| one(x, out, math::to_f16),
+        f64: |&[a, ..]| half::f16::from_f32(a as f32).to_f64(),
+        wgsl: |_| "tw_f16($a)",
+        diff: |d| [Some(d.dy), None, None],
+        ..UNARY
+    },
+    Row {
+        prim: Prim::ToBF16,
+        name: "bf16",
+        rule: Rule::To(Ty::F32),
+        cpu: |_, x, out| one(x, out, math::to_bf16),
+        f64: |&[a, ..]| half::bf16::from_f32(a as f32).to_f64(),
+        wgsl: |_| "tw_bf16($a)",
+        diff: |d| [Some(d.dy), None, None],
         ..UNARY
     },
 ];
