@@ -42,6 +42,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// The same view for a shorter time: the compiler does not shorten it by itself.
+    pub fn reborrow(&self) -> Matrix<'_> {
+        match self {
+            Matrix::F64(x) => Matrix::F64(x.reborrow()),
+            Matrix::F32(x) => Matrix::F32(x.reborrow()),
+        }
+    }
+
     /// One value; NaN outside the matrix.
     pub fn get(&self, row: usize, column: usize) -> f64 {
         match self {

@@ -9,6 +9,8 @@ mod dummy;
 mod estimator;
 mod mlp;
 #[cfg(feature = "models")]
+pub mod prepare;
+#[cfg(feature = "models")]
 mod problem;
 #[cfg(feature = "models")]
 pub mod selection;

@@ -2,6 +2,7 @@
 
 use super::dummy::{DummyClassifier, DummyRegressor};
 use super::estimator::{Estimator, Model};
+use super::prepare::FittedPipeline;
 use super::problem::Problem;
 use super::store::Reader;
 use crate::error::{Error, Result};
@@ -128,7 +129,7 @@ impl Row {
     }
 }
 
-/// Reads a fitted model of any kind.
+/// Reads a fitted model of any kind, or a fitted pipeline.
 ///
 /// # Errors
 /// [`Error::Io`], and [`Error::Format`] for a file that is damaged, of a newer version, or holds no model of [`MODELS`].
@@ -137,6 +138,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<Box<dyn Model>> {
     let reader = Reader::of(&archive)?;
     match MODELS.iter().find(|row| row.name == archive.kind) {
         Some(row) => row.restore(&reader),
+        None if archive.kind == FittedPipeline::KIND => Ok(Box::new(FittedPipeline::restore(&reader)?)),
         None => {
             Err(reader
                 .error(format!("holds kind {:?}, which is no model of this version; update tilework", archive.kind)))

@@ -1,0 +1,245 @@
+//! A table as a problem: its columns as one matrix, its target as answers.
+
+use super::transformer::{Feature, names_of};
+use crate::data::{Column, Kind, Table, Task, Values};
+use crate::error::{Error, Result};
+use crate::models::{Answers, Labels, Prediction, Predicts, Problem};
+use ndarray::Array2;
+use std::collections::{BTreeSet, HashMap};
+
+/// A table as models read it. Numbers are as they are, booleans 0 and 1, dates days since 1970-01-01, texts positions in the
+/// list of their column's levels; NaN stands for what is missing.
+///
+/// ```
+/// use tilework::data::Table;
+/// use tilework::models::{Answers, Predicts, prepare::Frame};
+/// let table = Table::parse_csv("size,colour,kind\n1,red,b\n2,blue,a\n".as_bytes(), "t.csv")?;
+/// let frame = Frame::of(&table, None, Predicts::Labels)?; // the last column is the target
+/// assert_eq!(frame.x, ndarray::array![[1.0, 1.0], [2.0, 0.0]]);
+/// assert_eq!(frame.answers, Answers::Labels(vec![1, 0], 2));
+/// # Ok::<(), tilework::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// What the columns of `x` are.
+    pub features: Vec<Feature>,
+    /// Their names alone.
+    pub names: Vec<String>,
+    /// The rows, `[N, F]`.
+    pub x: Array2<f64>,
+    /// The column that is predicted.
+    pub target: String,
+    /// What is predicted.
+    pub task: Task,
+    /// The answers, one a row.
+    pub answers: Answers,
+}
+
+/// Predictions for the rows of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Numbers.
+    Values(Vec<f64>),
+    /// The names of classes.
+    Classes(Vec<String>),
+}
+
+impl Frame {
+    /// All columns but the target as features; the target is the last column unless named.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a target that is not there, has missing cells, has one value in all rows or is not of the sort that
+    /// is predicted; for a table without other columns.
+    pub fn of(table: &Table, target: Option<&str>, predicts: Predicts) -> Result<Frame> {
+        let target = target_of(table, target)?;
+        let task = task_of(table, target, predicts)?;
+        let features: Vec<Feature> = table.columns().iter().filter(|c| c.name != target.name).map(feature_of).collect();
+        if features.is_empty() {
+            let message = format!("no features: {:?} is the only column; give others", target.name);
+            return Err(Error::data(table.source(), message));
+        }
+        let read = matrix(table, &features)?;
+        let answers = answers_of(table, &target.name, &task)?;
+        let names = names_of(&features);
+        Ok(Frame { features, names, x: read.x, target: target.name.clone(), task, answers })
+    }
+
+    /// The frame as a problem.
+    pub fn problem(&self) -> Problem<'_> {
+        Problem { x: (&self.x).into(), y: self.answers.answer(), weights: None, names: Some(&self.names), device: None }
+    }
+}
+
+impl Outcome {
+    /// Labels by the names of their classes.
+    pub(super) fn new(prediction: Prediction, task: &Task) -> Outcome {
+        match (prediction, task) {
+            (Prediction::Values(values), _) => Outcome::Values(values),
+            (Prediction::Labels(labels), Task::Classes(names)) => {
+                let name = |label: u32| names.get(label as usize).cloned().unwrap_or_else(|| label.to_string());
+                Outcome::Classes(labels.into_iter().map(name).collect())
+            }
+            (Prediction::Labels(labels), Task::Regression) => {
+                Outcome::Classes(labels.iter().map(u32::to_string).collect())
+            }
+        }
+    }
+}
+
+/// The target's column: the last unless named.
+pub(super) fn target_of<'a>(table: &'a Table, name: Option<&str>) -> Result<&'a Column> {
+    match name {
+        Some(name) => table.column(name),
+        None => table.columns().last().ok_or_else(|| Error::data(table.source(), "no columns")),
+    }
+}
+
+/// What a column is to a model, with the levels it has here.
+fn feature_of(column: &Column) -> Feature {
+    let kind = column.kind();
+    let levels = match (&column.values, kind) {
+        (Values::Text(texts), Kind::Text) => {
+            let levels: BTreeSet<&String> = texts.iter().filter(|text| !text.is_empty()).collect();
+            levels.into_iter().cloned().collect()
+        }
+        _ => Vec::new(),
+    };
+    Feature { name: column.name.clone(), kind, levels }
+}
+
+fn task_of(table: &Table, target: &Column, predicts: Predicts) -> Result<Task> {
+    let index = table.index_of(&target.name)?;
+    if let Some(row) = (0..table.rows()).find(|&row| target.is_missing(row)) {
+        let count = target.missing();
+        let message = format!("target is missing in {count} of {} rows; fill it in or remove the rows", table.rows());
+        return Err(Error::data(table.place(row, index), message));
+    }
+    let wrong = |what: &str| {
+        let message = format!("target of {}s: {what}", target.kind().noun());
+        Err(Error::data(table.place(0, index), message))
+    };
+    let task = match (predicts, &target.values) {
+        (Predicts::Labels, Values::Text(texts)) => Task::Classes(Labels::new(texts).names),
+        (Predicts::Labels, Values::Numbers(_)) if target.kind() != Kind::Integer => {
+            return wrong("the model tells classes apart; choose one that predicts numbers");
+        }
+        (Predicts::Labels, Values::Numbers(values)) => {
+            Task::Classes(Labels::new(values.iter().map(|v| *v as i64)).names)
+        }
+        (Predicts::Values, Values::Numbers(_)) => Task::Regression,
+        (Predicts::Values, Values::Text(_)) => {
+            return wrong("the model predicts numbers; choose one that tells classes apart");
+        }
+    };
+    if let Task::Classes(names) = &task
+        && names.len() < 2
+    {
+        return Err(Error::data(table.place(0, index), "target has one value in all rows; there is nothing to learn"));
+    }
+    Ok(task)
+}
+
+/// The answers of a table's target column.
+pub(super) fn answers_of(table: &Table, target: &str, task: &Task) -> Result<Answers> {
+    let column = table.column(target)?;
+    let index = table.index_of(target)?;
+    if let Some(row) = (0..table.rows()).find(|&row| column.is_missing(row)) {
+        return Err(Error::data(table.place(row, index), "target is missing; fill it in or remove the row"));
+    }
+    match (task, &column.values) {
+        (Task::Regression, Values::Numbers(values)) => Ok(Answers::Values(values.clone())),
+        (Task::Regression, Values::Text(_)) => {
+            Err(Error::data(table.place(0, index), "target of text; the model predicts numbers"))
+        }
+        (Task::Classes(names), values) => {
+            let place: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+            let label = |(row, name): (usize, String)| {
+                place.get(name.as_str()).copied().ok_or_else(|| {
+                    let known = names.iter().take(10).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
+                    let message = format!("class {name:?} is not known; the classes are {known}");
+                    Error::data(table.place(row, index), message)
+                })
+            };
+            let names_here: Vec<String> = match values {
+                Values::Text(texts) => texts.clone(),
+                Values::Numbers(numbers) => numbers.iter().map(f64::to_string).collect(),
+            };
+            let labels = names_here.into_iter().enumerate().map(label).collect::<Result<_>>()?;
+            Ok(Answers::Labels(labels, names.len()))
+        }
+    }
+}
+
+/// A table's columns as numbers.
+pub(super) struct Read {
+    pub x: Array2<f64>,
+    /// The first text that is none of its column's levels, as an error.
+    pub unknown: Option<Error>,
+    /// The first missing cell, as an error.
+    pub missing: Option<Error>,
+}
+
+/// The columns of `features`, matched by name, as numbers.
+pub(super) fn matrix(table: &Table, features: &[Feature]) -> Result<Read> {
+    let mut read = Read { x: Array2::zeros((table.rows(), features.len())), unknown: None, missing: None };
+    for (column, feature) in features.iter().enumerate() {
+        let index = table.index_of(&feature.name)?;
+        let values = numbers(table, index, feature, &mut read)?;
+        read.x.column_mut(column).iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+    }
+    Ok(read)
+}
+
+fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> Result<Vec<f64>> {
+    let Some(column) = table.columns().get(index) else { return Err(Error::internal("frame", "a column vanished")) };
+    if read.missing.is_none()
+        && let Some(row) = (0..column.len()).find(|&row| column.is_missing(row))
+    {
+        let message = "missing value, and there was none here to learn from; fill it in or remove the row";
+        read.missing = Some(Error::data(table.place(row, index), message));
+    }
+    let wrong = |row: usize, shown: &str| {
+        let message = format!("no {}: {shown:?} in a column that was all {0}s; correct it", feature.kind.noun());
+        Error::data(table.place(row, index), message)
+    };
+    let place: HashMap<&str, f64> =
+        feature.levels.iter().enumerate().map(|(i, level)| (level.as_str(), i as f64)).collect();
+    let beyond = feature.levels.len() as f64;
+    let mut level = |row: usize, text: &str| match place.get(text) {
+        _ if text.is_empty() => f64::NAN,
+        Some(place) => *place,
+        None => {
+            read.unknown.get_or_insert_with(|| {
+                let known = feature.levels.iter().take(10).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
+                let message = format!("text that was not there to learn from: {text:?}; there were {known}");
+                Error::data(table.place(row, index), message)
+            });
+            beyond
+        }
+    };
+    match (&column.values, feature.kind) {
+        (Values::Numbers(values), Kind::Number | Kind::Integer) => Ok(values.clone()),
+        // A column of text that happens to hold numbers only here.
+        (Values::Numbers(values), Kind::Text) => Ok(values
+            .iter()
+            .enumerate()
+            .map(|(row, v)| if v.is_nan() { f64::NAN } else { level(row, &v.to_string()) })
+            .collect()),
+        (Values::Numbers(values), Kind::Boolean | Kind::Date) => {
+            let fits = |v: &f64| v.is_nan() || feature.kind == Kind::Boolean && (*v == 0.0 || *v == 1.0);
+            match values.iter().position(|v| !fits(v)) {
+                Some(row) => Err(wrong(row, &values[row].to_string())),
+                None => Ok(values.clone()),
+            }
+        }
+        (Values::Text(texts), Kind::Text) => Ok(texts.iter().enumerate().map(|(row, text)| level(row, text)).collect()),
+        (Values::Text(texts), kind) => {
+            let number = |(row, text): (usize, &String)| match kind.number(text) {
+                _ if text.is_empty() => Ok(f64::NAN),
+                Some(number) => Ok(number),
+                None => Err(wrong(row, text)),
+            };
+            texts.iter().enumerate().map(number).collect()
+        }
+    }
+}

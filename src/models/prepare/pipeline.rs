@@ -1,0 +1,419 @@
+//! Steps and a model as one: one `fit`, one file.
+
+use super::chain::{Chain, Step, check_names, with_features};
+use super::columns::ColumnTransformer;
+use super::frame::{Frame, Outcome, answers_of, matrix, target_of};
+use super::plan::Plan;
+use super::transformer::{Feature, Transform, Transformer, names_of, plain_features};
+use crate::data::{Kind, Matrix, ReadOptions, Table, Task};
+use crate::error::{Error, Result};
+use crate::io::Archive;
+use crate::models::{Answers, Estimator, Influence, Missing, Model, Prediction, Problem, Reader, Row, Writer, save};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// Steps by name, and the model at their end: scikit-learn's `Pipeline`. It learns from a table or from a matrix.
+///
+/// ```
+/// use tilework::data::{ReadOptions, Table};
+/// use tilework::models::{Row, prepare::{Outcome, Pipeline}};
+/// let csv = "age,town,buys\n31,Ulm,yes\n,Bonn,no\n45,Ulm,yes\n27,Bonn,no\n";
+/// let table = Table::parse_csv_with(csv.as_bytes(), "people.csv", &ReadOptions::lenient())?;
+/// let plan = Pipeline::auto(&table, Some("buys"), Row::named("dummy-classifier")?)?;
+/// println!("{}", plan.lines.join("\n"));
+/// let fitted = plan.pipeline.fit(&table, Some("buys"))?;
+/// assert_eq!(fitted.predict(&table.select(&[2])?)?, Outcome::Classes(vec!["no".into()]));
+/// # Ok::<(), tilework::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// What happens to features, one step after another.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// The kind of model, a name in [`MODELS`](crate::models::MODELS).
+    pub model: String,
+    /// The model's settings by name; those left out keep their default.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+}
+
+/// A fitted [`Pipeline`]: a [`Model`] of the columns that the first step takes.
+#[derive(Debug)]
+pub struct FittedPipeline {
+    settings: Pipeline,
+    features: Vec<Feature>,
+    chain: Chain,
+    model: Box<dyn Model>,
+    /// Where it came from a table.
+    table: Option<Origin>,
+}
+
+/// What a pipeline knows about the table that it learnt from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Origin {
+    target: String,
+    task: Task,
+    /// Columns that no step takes.
+    ignored: Vec<String>,
+}
+
+/// What a file says about a pipeline.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    settings: Pipeline,
+    features: Vec<Feature>,
+    table: Option<Origin>,
+}
+
+const OP: &str = "pipeline";
+
+impl Pipeline {
+    /// A model without steps before it.
+    pub fn new<E: Estimator>(model: &E) -> Result<Pipeline> {
+        match serde_json::to_value(model) {
+            Ok(Value::Object(settings)) => Ok(Pipeline { steps: Vec::new(), model: E::NAME.to_owned(), settings }),
+            _ => Err(Error::internal(E::NAME, "settings are no object")),
+        }
+    }
+
+    /// The model of this row with its default settings, without steps: a table's columns are taken as they are, and texts are
+    /// refused.
+    pub fn raw(row: &Row) -> Pipeline {
+        Pipeline { steps: Vec::new(), model: row.name.to_owned(), settings: Map::new() }
+    }
+
+    /// The steps that a table's columns and the model ask for, with the model's default settings.
+    ///
+    /// Missing numbers become their column's median (unless the model learns from them), missing booleans the commonest;
+    /// numbers are scaled where the model needs it; texts become a column for each common level, and one for the rare; dates
+    /// become numbers. Columns without any value, and of text that differs in nearly every row, are left out.
+    ///
+    /// # Errors
+    /// As [`Frame::of`] about the target; no column is left.
+    pub fn auto(table: &Table, target: Option<&str>, row: &Row) -> Result<Plan> {
+        Plan::of(table, &target_of(table, target)?.name, row)
+    }
+
+    /// The same with one more step.
+    pub fn then(mut self, step: Step) -> Pipeline {
+        self.steps.push(step);
+        self
+    }
+
+    /// The same with a setting: `alpha` of the model, `scale.with_mean` of a step.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a step that is not there; names of settings are checked by [`Pipeline::check`].
+    pub fn set(mut self, name: &str, value: Value) -> Result<Pipeline> {
+        match name.split_once('.') {
+            None => _ = self.settings.insert(name.to_owned(), value),
+            Some((step, name)) => match self.steps.iter_mut().find(|known| known.name == step) {
+                Some(step) => _ = step.settings.insert(name.to_owned(), value),
+                None => {
+                    let names = self.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+                    return Err(Error::argument(OP, format!("no step is called {step:?}: there are {names}")));
+                }
+            },
+        }
+        Ok(self)
+    }
+
+    /// Whether the steps and the model exist and know their settings.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the name that is not known.
+    pub fn check(&self) -> Result<()> {
+        check_names(&self.steps)?;
+        for step in &self.steps {
+            super::table::TransformerRow::named(&step.kind)?.check(&step.settings)?;
+        }
+        Row::named(&self.model)?.check(&self.settings)
+    }
+
+    /// The table as this pipeline reads it: only the columns that its steps take. Folds and searches try the pipeline on
+    /// [`Frame::problem`].
+    ///
+    /// # Errors
+    /// As [`Frame::of`].
+    pub fn frame(&self, table: &Table, target: Option<&str>) -> Result<Frame> {
+        let target = target_of(table, target)?.name.clone();
+        let ignored = self.ignored(table, &target)?;
+        let ignored: Vec<&str> = ignored.iter().map(String::as_str).collect();
+        Frame::of(&table.without_columns(&ignored)?, Some(&target), Row::named(&self.model)?.predicts)
+    }
+
+    /// Learns from a table; the target is the last column unless named.
+    ///
+    /// # Errors
+    /// As [`Frame::of`], with the line of the file where a cell is to blame; those of the steps and of the model.
+    pub fn fit(&self, table: &Table, target: Option<&str>) -> Result<FittedPipeline> {
+        let frame = self.frame(table, target)?;
+        self.fit_frame(table, &frame)
+    }
+
+    /// As [`Pipeline::fit`] of a frame that was made of this table.
+    ///
+    /// # Errors
+    /// As [`Pipeline::fit`].
+    pub fn fit_frame(&self, table: &Table, frame: &Frame) -> Result<FittedPipeline> {
+        let ignored = self.ignored(table, &frame.target)?;
+        let read = |e| blame(e, &matrix(table, &frame.features)?);
+        let fitted = self.learn_as(&frame.problem(), frame.features.clone(), Some(table)).or_else(read)?;
+        let table = Some(Origin { target: frame.target.clone(), task: frame.task.clone(), ignored });
+        Ok(FittedPipeline { table, ..fitted })
+    }
+
+    /// Learns from a problem.
+    ///
+    /// # Errors
+    /// Those of the steps and of the model.
+    pub fn learn(&self, problem: &Problem<'_>) -> Result<FittedPipeline> {
+        self.learn_as(problem, plain_features(problem), None)
+    }
+
+    fn learn_as(&self, problem: &Problem<'_>, features: Vec<Feature>, table: Option<&Table>) -> Result<FittedPipeline> {
+        self.check()?;
+        let row = Row::named(&self.model)?;
+        match row.missing {
+            _ if !self.steps.is_empty() => problem.check_but_missing(OP)?,
+            Missing::Learnt => problem.check_but_missing(OP)?,
+            Missing::Refused => problem.check(OP)?,
+        }
+        let (chain, x) = Chain::learn(&self.steps, problem, &features)?;
+        let made = chain.features(&features);
+        if let Some(text) = made.iter().find(|feature| feature.kind == Kind::Text) {
+            let advice = "column of text where numbers are needed; encode it (OneHotEncoder) or leave it out";
+            return Err(match table.and_then(|table| table.index_of(&text.name).ok().map(|i| table.place(0, i))) {
+                Some(place) => Error::data(place, advice),
+                None => Error::argument(OP, format!("{}: {advice}", text.name)),
+            });
+        }
+        let names = names_of(&made);
+        let model = row.fit(&self.settings, &with_features(problem, Some(&x), &names))?;
+        Ok(FittedPipeline { settings: self.clone(), features, chain, model, table: None })
+    }
+
+    /// The names of a table's columns that the first step leaves out.
+    fn ignored(&self, table: &Table, target: &str) -> Result<Vec<String>> {
+        let Some(first) = self.steps.first().filter(|step| step.kind == ColumnTransformer::NAME) else {
+            return Ok(Vec::new());
+        };
+        let settings = ColumnTransformer::deserialize(&Value::Object(first.settings.clone()))
+            .map_err(|e| Error::argument(OP, format!("settings of step {:?}: {e}", first.name)))?;
+        let Some(wanted) = settings.wanted() else { return Ok(Vec::new()) };
+        let left = |name: &&str| !wanted.contains(name) && *name != target;
+        Ok(table.columns().iter().map(|c| c.name.as_str()).filter(left).map(String::from).collect())
+    }
+}
+
+/// The error with its place in the table, where a cell that could not be used is to blame.
+fn blame<T>(error: Error, read: &super::frame::Read) -> Result<T> {
+    Err(match error {
+        Error::NonFinite { .. } if read.missing.is_some() => read.missing.clone().unwrap_or(error),
+        Error::Argument { .. } if read.unknown.is_some() => read.unknown.clone().unwrap_or(error),
+        error => error,
+    })
+}
+
+impl FittedPipeline {
+    /// What a file of a pipeline says that it is.
+    pub const KIND: &'static str = OP;
+
+    /// Predicts the rows of a table. Columns are matched by name, in any order; the target and those that no step took may be
+    /// there.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for columns that are missing or not known, and for cells that cannot be used, with their place.
+    pub fn predict(&self, table: &Table) -> Result<Outcome> {
+        let prediction = self.of_table(table, |x| self.outcome(x))?;
+        let regression = Task::Regression;
+        Ok(Outcome::new(prediction, self.table.as_ref().map_or(&regression, |origin| &origin.task)))
+    }
+
+    /// The probability of each class for the rows of a table, `[N, C]`; `None` of a model that has none.
+    ///
+    /// # Errors
+    /// As [`FittedPipeline::predict`].
+    pub fn predict_proba(&self, table: &Table) -> Result<Option<Array2<f64>>> {
+        self.of_table(table, |x| self.probabilities(x))
+    }
+
+    /// A table with its target as the frame that this pipeline is scored on.
+    ///
+    /// # Errors
+    /// As [`FittedPipeline::predict`]; [`Error::Data`] for a target that is not there or a class that is not known.
+    pub fn frame(&self, table: &Table) -> Result<Frame> {
+        let Some(origin) = &self.table else {
+            return Err(Error::argument(OP, "learnt from a matrix, which has no column names; give it one to predict"));
+        };
+        let answers = answers_of(table, &origin.target, &origin.task)?;
+        let x = self.of_table(table, super::chain::owned)?;
+        let (features, names) = (self.features.clone(), names_of(&self.features));
+        Ok(Frame { features, names, x, target: origin.target.clone(), task: origin.task.clone(), answers })
+    }
+
+    /// How a file of new rows is to be read, so that its columns hold what they held in the fit.
+    pub fn read_options(&self) -> ReadOptions {
+        let kinds = self.features.iter().map(|feature| (feature.name.clone(), feature.kind)).collect();
+        let target = self.table.as_ref().filter(|origin| origin.task != Task::Regression);
+        let target = target.map(|origin| (origin.target.clone(), Kind::Text));
+        ReadOptions { kinds: [kinds, target.into_iter().collect::<Vec<_>>()].concat(), ..ReadOptions::lenient() }
+    }
+
+    /// The settings that it was fitted with.
+    pub fn settings(&self) -> &Pipeline {
+        &self.settings
+    }
+
+    /// The columns that it takes, as they are in a table.
+    pub fn inputs(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// The features that the model at its end sees: what [`Model::influence`] of [`FittedPipeline::model`] speaks of.
+    pub fn outputs(&self) -> Vec<Feature> {
+        self.chain.features(&self.features)
+    }
+
+    /// The model at its end.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
+    /// A fitted step by its name.
+    pub fn step(&self, name: &str) -> Option<&dyn Transform> {
+        self.chain.step(name)
+    }
+
+    /// The column that is predicted; `None` when it learnt from a matrix.
+    pub fn target(&self) -> Option<&str> {
+        self.table.as_ref().map(|origin| origin.target.as_str())
+    }
+
+    /// What is predicted; `None` when it learnt from a matrix.
+    pub fn task(&self) -> Option<&Task> {
+        self.table.as_ref().map(|origin| &origin.task)
+    }
+
+    /// Rows as the model at the end sees them.
+    ///
+    /// # Errors
+    /// Those of the steps.
+    pub fn prepare(&self, x: Matrix<'_>) -> Result<Array2<f64>> {
+        self.chain.apply(OP, x)
+    }
+
+    /// Writes one file with all steps and the model. It appears whole or not at all.
+    ///
+    /// # Errors
+    /// What the file system reports; numbers that are not finite.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        save(self, path)
+    }
+
+    /// Reads a file that [`FittedPipeline::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Format`]: no file, a damaged one, a newer version, another kind.
+    pub fn load(path: impl AsRef<Path>) -> Result<FittedPipeline> {
+        let archive = Archive::load(path)?;
+        archive.expect_kind(OP)?;
+        FittedPipeline::restore(&Reader::of(&archive)?)
+    }
+
+    /// Asks about a table's rows; errors name the cell to blame.
+    fn of_table<T>(&self, table: &Table, ask: impl Fn(Matrix<'_>) -> Result<T>) -> Result<T> {
+        let known: HashSet<&str> = self.features.iter().map(|feature| feature.name.as_str()).collect();
+        let passed = |name: &str| {
+            self.table.as_ref().is_some_and(|origin| origin.target == name || origin.ignored.iter().any(|n| n == name))
+        };
+        let given: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).collect();
+        let missing: Vec<&str> = self.features.iter().map(|f| f.name.as_str()).filter(|n| !given.contains(n)).collect();
+        let unknown: Vec<&str> = given.iter().copied().filter(|name| !known.contains(name) && !passed(name)).collect();
+        if !missing.is_empty() || !unknown.is_empty() {
+            let part = |what: &str, names: Vec<&str>| match names.len() {
+                0 => String::new(),
+                n => format!("; {what} {}{}", names[..n.min(10)].join(", "), if n > 10 { " and more" } else { "" }),
+            };
+            let count = given.len() - unknown.len();
+            let message = format!(
+                "other columns than the model's: {count} of its {} columns given{}{}",
+                self.features.len(),
+                part("missing", missing),
+                part("not known to the model", unknown)
+            );
+            return Err(Error::data(table.source(), message));
+        }
+        let read = matrix(table, &self.features)?;
+        ask((&read.x).into()).or_else(|e| blame(e, &read))
+    }
+}
+
+impl Model for FittedPipeline {
+    fn kind(&self) -> &'static str {
+        OP
+    }
+
+    fn width(&self) -> usize {
+        self.features.len()
+    }
+
+    fn classes(&self) -> usize {
+        self.model.classes()
+    }
+
+    fn outcome(&self, x: Matrix<'_>) -> Result<Prediction> {
+        self.model.outcome((&self.prepare(x)?).into())
+    }
+
+    fn probabilities(&self, x: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+        self.model.probabilities((&self.prepare(x)?).into())
+    }
+
+    fn decision(&self, x: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+        self.model.decision((&self.prepare(x)?).into())
+    }
+
+    /// None of the columns it takes; that of [`FittedPipeline::model`] speaks of [`FittedPipeline::outputs`].
+    fn influence(&self) -> Option<Influence> {
+        None
+    }
+
+    fn store(&self, out: &mut Writer<'_>) -> Result<()> {
+        let (settings, features, table) = (self.settings.clone(), self.features.clone(), self.table.clone());
+        out.note(&Note { settings, features, table })?;
+        self.chain.store(&mut out.part("steps"))?;
+        self.model.store(&mut out.part("model"))
+    }
+
+    fn restore(from: &Reader<'_>) -> Result<FittedPipeline> {
+        let Note { settings, features, table } = from.note()?;
+        let chain = Chain::restore(&from.part("steps"))?;
+        let row = Row::named(&settings.model).map_err(|e| from.error(e.to_string()))?;
+        let model = row.restore(&from.part("model"))?;
+        let classes = match &table {
+            Some(Origin { task: Task::Classes(names), .. }) => names.len(),
+            Some(Origin { task: Task::Regression, .. }) => 0,
+            None => model.classes(),
+        };
+        let fits = chain.width() == features.len() && classes == model.classes();
+        if !fits || chain.outputs() != model.width() {
+            return Err(from.error("the steps of the pipeline do not fit its columns or its model"));
+        }
+        Ok(FittedPipeline { settings, features, chain, model, table })
+    }
+}
+
+impl FittedPipeline {
+    /// The answers of a table's target column, as positions of the classes or numbers.
+    ///
+    /// # Errors
+    /// As [`FittedPipeline::frame`].
+    pub fn answers(&self, table: &Table) -> Result<Answers> {
+        self.frame(table).map(|frame| frame.answers)
+    }
+}

@@ -1,0 +1,121 @@
+//! Every kind of step, in one table.
+
+use super::columns::ColumnTransformer;
+use super::impute::SimpleImputer;
+use super::one_hot::OneHotEncoder;
+use super::scale::{MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler};
+use super::transformer::{Transform, Transformer};
+use crate::error::{Error, Result};
+use crate::models::{Missing, Problem, Reader};
+use ndarray::Array2;
+use serde_json::{Map, Value};
+
+/// What a step learns from beside the features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    /// Nothing.
+    Features,
+    /// Classes.
+    Labels,
+    /// Classes or numbers.
+    Answers,
+    /// Numbers.
+    Values,
+}
+
+/// One kind of step.
+#[derive(Debug, Clone, Copy)]
+pub struct TransformerRow {
+    /// The kind: [`Transformer::NAME`].
+    pub name: &'static str,
+    /// What it learns from.
+    pub uses: Uses,
+    /// What it makes of NaN.
+    pub missing: Missing,
+    settings: fn() -> Result<Value>,
+    check: fn(&Value) -> Result<()>,
+    fit: fn(&Value, &Problem<'_>) -> Result<Applied>,
+    restore: fn(&Reader<'_>) -> Result<Box<dyn Transform>>,
+}
+
+/// A fitted step, and what it made of the rows that it learnt from.
+pub type Applied = (Box<dyn Transform>, Array2<f64>);
+
+/// Every kind of step.
+pub const TRANSFORMERS: &[TransformerRow] = &[
+    row::<ColumnTransformer>(Uses::Features, Missing::Learnt),
+    row::<StandardScaler>(Uses::Features, Missing::Learnt),
+    row::<MinMaxScaler>(Uses::Features, Missing::Learnt),
+    row::<MaxAbsScaler>(Uses::Features, Missing::Learnt),
+    row::<RobustScaler>(Uses::Features, Missing::Learnt),
+    row::<SimpleImputer>(Uses::Features, Missing::Learnt),
+    row::<OneHotEncoder>(Uses::Features, Missing::Learnt),
+];
+
+const fn row<T: Transformer>(uses: Uses, missing: Missing) -> TransformerRow {
+    TransformerRow {
+        name: T::NAME,
+        uses,
+        missing,
+        settings: || serde_json::to_value(T::default()).map_err(|e| Error::internal(T::NAME, e.to_string())),
+        check: |settings| read::<T>(settings).map(|_| ()),
+        fit: |settings, problem| {
+            let (fitted, x) = read::<T>(settings)?.learn_and_apply(problem)?;
+            Ok((Box::new(fitted), x))
+        },
+        restore: |reader| Ok(Box::new(T::Fitted::restore(reader)?)),
+    }
+}
+
+fn read<T: Transformer>(settings: &Value) -> Result<T> {
+    T::deserialize(settings)
+        .map_err(|e| Error::argument(T::NAME, format!("settings: {e}; see the type's documentation")))
+}
+
+impl TransformerRow {
+    /// The row of that name.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the names there are.
+    pub fn named(name: &str) -> Result<&'static TransformerRow> {
+        TRANSFORMERS.iter().find(|row| row.name == name).ok_or_else(|| {
+            let names = TRANSFORMERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+            Error::argument("pipeline", format!("no step is called {name:?}: there are {names}"))
+        })
+    }
+
+    /// The default settings, by name.
+    ///
+    /// # Errors
+    /// None in a sound build.
+    pub fn settings(&self) -> Result<Map<String, Value>> {
+        match (self.settings)()? {
+            Value::Object(map) => Ok(map),
+            _ => Err(Error::internal(self.name, "settings are no object")),
+        }
+    }
+
+    /// Whether settings have known names and values of the right type; those left out keep their default.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] that names the setting.
+    pub fn check(&self, settings: &Map<String, Value>) -> Result<()> {
+        (self.check)(&Value::Object(settings.clone()))
+    }
+
+    /// Fits with settings by name; also gives the rows that it learnt from, transformed.
+    ///
+    /// # Errors
+    /// As [`Transformer::learn_and_apply`].
+    pub fn fit(&self, settings: &Map<String, Value>, problem: &Problem<'_>) -> Result<Applied> {
+        (self.fit)(&Value::Object(settings.clone()), problem)
+    }
+
+    /// The fitted step of a file's part.
+    ///
+    /// # Errors
+    /// [`Error::Format`] as [`Transform::restore`].
+    pub fn restore(&self, reader: &Reader<'_>) -> Result<Box<dyn Transform>> {
+        (self.restore)(reader)
+    }
+}
