@@ -4,6 +4,8 @@
 //! other. Names, defaults and results are scikit-learn's. [`MODELS`] lists every kind.
 
 #[cfg(feature = "models")]
+pub mod calibration;
+#[cfg(feature = "models")]
 mod dummy;
 #[cfg(feature = "models")]
 mod estimator;
@@ -22,6 +24,7 @@ mod table;
 pub use mlp::{FittedMlp, Mlp, Scaling};
 #[cfg(feature = "models")]
 pub use {
+    calibration::{CalibratedClassifier, FittedCalibratedClassifier},
     dummy::{DummyClassifier, DummyRegressor, FittedDummyClassifier, FittedDummyRegressor},
     estimator::{Estimator, Influence, Model, Prediction, check_rows, check_width, largest},
     problem::{Answer, Answers, Labels, Part, Problem},

@@ -129,6 +129,11 @@ impl<'a> Reader<'a> {
         Reader { archive: self.archive, notes: self.notes, path: join(&self.path, name) }
     }
 
+    /// How many parts this one lies within.
+    pub(super) fn depth(&self) -> usize {
+        self.path.split('.').filter(|name| !name.is_empty()).count()
+    }
+
     /// The note of this part.
     ///
     /// # Errors

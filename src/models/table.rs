@@ -1,5 +1,6 @@
 //! Every kind of model, in one table: the command, searches and one battery of checks walk it.
 
+use super::calibration::CalibratedClassifier;
 use super::dummy::{DummyClassifier, DummyRegressor};
 use super::estimator::{Estimator, Model};
 use super::prepare::FittedPipeline;
@@ -9,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::io::Archive;
 use serde_json::{Map, Value};
 use std::path::Path;
+
+/// How deep models may lie within models in a file.
+const MAX_DEPTH: usize = 16;
 
 /// What a model predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +62,7 @@ pub struct Row {
 
 /// Every kind of model that learns from answers.
 pub const MODELS: &[Row] = &[
+    Row { weights_repeat: false, ..row::<CalibratedClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt) },
     row::<DummyClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt),
     row::<DummyRegressor>(Predicts::Values, Needs::Nothing, Missing::Learnt),
 ];
@@ -125,7 +130,11 @@ impl Row {
     /// # Errors
     /// [`Error::Format`] as [`Model::restore`].
     pub fn restore(&self, reader: &Reader<'_>) -> Result<Box<dyn Model>> {
-        (self.restore)(reader)
+        // Models may hold models; a file made to harm would hold them without end.
+        match reader.depth() {
+            0..=MAX_DEPTH => (self.restore)(reader),
+            depth => Err(reader.error(format!("models within models, {depth} deep; at most {MAX_DEPTH}"))),
+        }
     }
 }
 
