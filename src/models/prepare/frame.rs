@@ -2,6 +2,7 @@
 
 use super::transformer::{Feature, names_of};
 use crate::data::{Column, Kind, Table, Task, Values};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::models::{Answers, Labels, Prediction, Predicts, Problem};
 use ndarray::Array2;
@@ -33,6 +34,8 @@ pub struct Frame {
     pub task: Task,
     /// The answers, one a row.
     pub answers: Answers,
+    /// Where models that are built on tensors run: [`Device::auto`] when left out.
+    pub device: Option<Device>,
 }
 
 /// Predictions for the rows of a table.
@@ -61,12 +64,18 @@ impl Frame {
         let read = matrix(table, &features)?;
         let answers = answers_of(table, &target.name, &task)?;
         let names = names_of(&features);
-        Ok(Frame { features, names, x: read.x, target: target.name.clone(), task, answers })
+        Ok(Frame { features, names, x: read.x, target: target.name.clone(), task, answers, device: None })
     }
 
     /// The frame as a problem.
     pub fn problem(&self) -> Problem<'_> {
-        Problem { x: (&self.x).into(), y: self.answers.answer(), weights: None, names: Some(&self.names), device: None }
+        Problem {
+            x: (&self.x).into(),
+            y: self.answers.answer(),
+            weights: None,
+            names: Some(&self.names),
+            device: self.device.as_ref(),
+        }
     }
 }
 

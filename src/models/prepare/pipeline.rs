@@ -253,7 +253,15 @@ impl FittedPipeline {
         let answers = answers_of(table, &origin.target, &origin.task)?;
         let x = self.of_table(table, super::chain::owned)?;
         let (features, names) = (self.features.clone(), names_of(&self.features));
-        Ok(Frame { features, names, x, target: origin.target.clone(), task: origin.task.clone(), answers })
+        Ok(Frame {
+            features,
+            names,
+            x,
+            target: origin.target.clone(),
+            task: origin.task.clone(),
+            answers,
+            device: None,
+        })
     }
 
     /// How a file of new rows is to be read, so that its columns hold what they held in the fit.

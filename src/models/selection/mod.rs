@@ -29,7 +29,7 @@ pub use folds::{Fold, GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit};
 pub use permutation::{Importance, permutation_importance, permuted};
 pub use score::{SCORES, Score, score};
 pub use search::{Candidate, Draw, GridSearch, RandomSearch, Search, search};
-pub use trial::{CrossValidation, OnProblem, Outcomes, Settings, Trial, Watch, cross_validate, silent};
+pub use trial::{CrossValidation, OnPipeline, OnProblem, Outcomes, Settings, Trial, Watch, cross_validate, silent};
 
 /// Mean and standard deviation (of the whole, as NumPy's).
 fn mean_and_deviation(values: &[f64]) -> (f64, f64) {

@@ -6,6 +6,7 @@ use super::score::Score;
 use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks};
 use crate::error::{Error, Result};
+use crate::models::prepare::Pipeline;
 use crate::models::{Answers, Model, Prediction, Problem, Row};
 use ndarray::Array2;
 use serde_json::{Map, Value};
@@ -64,23 +65,55 @@ impl Outcomes {
 
 /// A kind of model on a problem.
 #[derive(Debug, Clone, Copy)]
-pub struct OnProblem<'a> {
+pub struct OnProblem<'a, 'p> {
     /// What is fitted.
     pub row: &'a Row,
     /// All rows.
-    pub problem: &'a Problem<'a>,
+    pub problem: &'a Problem<'p>,
 }
 
-impl Trial for OnProblem<'_> {
+impl Trial for OnProblem<'_, '_> {
     fn run(&self, settings: &Settings, train: &[usize], on: &[&[usize]]) -> Result<Vec<Outcomes>> {
         let part = self.problem.select(train)?;
         let model = self.row.fit(settings, &part.problem(self.problem))?;
-        let answer = |rows: &&[usize]| {
-            let part = self.problem.select(rows)?;
-            Outcomes::of(&*model, &part.problem(self.problem))
-        };
-        on.iter().map(answer).collect()
+        outcomes(&*model, self.problem, on)
     }
+}
+
+/// A pipeline on a problem; settings of a step are called `step.name`. The steps learn from the rows of a fold alone.
+#[derive(Debug, Clone, Copy)]
+pub struct OnPipeline<'a, 'p> {
+    /// What is fitted, with the settings that stay.
+    pub pipeline: &'a Pipeline,
+    /// All rows.
+    pub problem: &'a Problem<'p>,
+}
+
+impl OnPipeline<'_, '_> {
+    /// The pipeline with these settings.
+    ///
+    /// # Errors
+    /// As [`Pipeline::set`].
+    pub fn with(&self, settings: &Settings) -> Result<Pipeline> {
+        settings.iter().try_fold(self.pipeline.clone(), |pipeline, (name, value)| pipeline.set(name, value.clone()))
+    }
+}
+
+impl Trial for OnPipeline<'_, '_> {
+    fn run(&self, settings: &Settings, train: &[usize], on: &[&[usize]]) -> Result<Vec<Outcomes>> {
+        let part = self.problem.select(train)?;
+        let model = self.with(settings)?.learn(&part.problem(self.problem))?;
+        outcomes(&model, self.problem, on)
+    }
+}
+
+/// What a model says about sets of rows.
+fn outcomes(model: &dyn Model, problem: &Problem<'_>, on: &[&[usize]]) -> Result<Vec<Outcomes>> {
+    let answer = |rows: &&[usize]| {
+        let part = problem.select(rows)?;
+        Outcomes::of(model, &part.problem(problem))
+    };
+    on.iter().map(answer).collect()
 }
 
 /// What cross-validation found.
@@ -102,7 +135,7 @@ impl CrossValidation {
     }
 }
 
-/// Fits on each fold and scores on its test rows.
+/// Fits on each fold and scores on its test rows. A score that the model does not have ([`Score::applies`]) is NaN.
 ///
 /// # Errors
 /// The first fold's error in the order of the folds; [`Error::Cancelled`].
@@ -115,7 +148,7 @@ pub fn cross_validate(
 ) -> Result<CrossValidation> {
     let jobs: Vec<(&Settings, &[usize], &[usize])> =
         folds.iter().map(|fold| (settings, &fold.train[..], &fold.test[..])).collect();
-    let results = all("cross_validate", trial, &jobs, scores, Sides::Test, watch)?;
+    let results = all("cross_validate", trial, &jobs, scores, Sides::Those, watch)?;
     let score = |place: usize| results.iter().filter_map(|done| done.test.get(place).copied()).collect();
     Ok(CrossValidation {
         names: scores.iter().map(|score| score.name).collect(),
@@ -124,10 +157,14 @@ pub fn cross_validate(
     })
 }
 
-/// Which rows are scored.
+/// What is scored.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Sides {
+    /// The test rows.
     Test,
+    /// The test rows, by those scores that the model has.
+    Those,
+    /// The test rows and those learnt from.
     Both,
 }
 
@@ -156,7 +193,13 @@ pub(super) fn all(
         let outcomes = trial.run(settings, train, on)?;
         let seconds = began.elapsed().as_secs_f64();
         let scored = |place: usize| match outcomes.get(place) {
-            Some(outcomes) => scores.iter().map(|score| score.of(outcomes)).collect::<Result<Vec<f64>>>(),
+            Some(outcomes) => scores
+                .iter()
+                .map(|score| match sides == Sides::Those && !score.applies(outcomes) {
+                    true => Ok(f64::NAN),
+                    false => score.of(outcomes),
+                })
+                .collect::<Result<Vec<f64>>>(),
             None => Ok(Vec::new()),
         };
         Ok(Done { test: scored(0)?, train: scored(1)?, seconds })
