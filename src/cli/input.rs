@@ -8,7 +8,10 @@ use crate::rng::Rng;
 use std::path::{Path, PathBuf};
 
 /// The share of a CSV file that becomes its test part when there is no file for it.
-const TEST_SHARE: f64 = 0.2;
+pub(super) const TEST_SHARE: f64 = 0.2;
+
+/// A stream of its own, so that the split does not move the start weights.
+pub(super) const SPLIT_STREAM: u64 = 0x7e57_0000;
 
 /// So many classes that are integers may well be meant as numbers.
 const MANY_CLASSES: usize = 30;
@@ -58,8 +61,7 @@ pub(super) fn parts(data: &Path, test: Option<&Path>, columns: &Columns<'_>, see
         let test = Dataset::matching(&Table::read_csv(file)?, all.schema())?;
         return Ok(Parts::new(&name, all, test, &file.display().to_string()));
     }
-    // A stream of its own, so that the split does not move the start weights.
-    let mut rng = Rng::seed(seed ^ 0x7e57_0000);
+    let mut rng = Rng::seed(seed ^ SPLIT_STREAM);
     let (split, how) = match all.target() {
         Target::Labels(labels) => (stratified_split(labels, TEST_SHARE, &mut rng), ", classes in proportion"),
         Target::Values(values) => (shuffled_split(values.len(), TEST_SHARE, &mut rng), ""),
@@ -75,7 +77,7 @@ pub(super) fn parts(data: &Path, test: Option<&Path>, columns: &Columns<'_>, see
     Ok(Parts::new(&name, all.select(&split.train)?, all.select(&split.held_out)?, &origin))
 }
 
-fn is_digits(data: &Path) -> bool {
+pub(super) fn is_digits(data: &Path) -> bool {
     data == Path::new("digits")
 }
 
@@ -96,12 +98,17 @@ fn columns_of(schema: &Schema) -> String {
     let features = count(schema.features.len(), "feature");
     match &schema.task {
         Task::Classes(classes) => {
-            let integers = classes.len() > MANY_CLASSES && classes.iter().all(|class| class.parse::<i64>().is_ok());
-            let hint = if integers { "; --regression takes these integers as numbers" } else { "" };
+            let hint = integers_hint(classes);
             format!("{features}, {} classes of {}{hint}", classes.len(), schema.target)
         }
         Task::Regression => format!("{features}, {} as a number", schema.target),
     }
+}
+
+/// What is said where classes may be meant as numbers.
+pub(super) fn integers_hint(classes: &[String]) -> &'static str {
+    let integers = classes.len() > MANY_CLASSES && classes.iter().all(|class| class.parse::<i64>().is_ok());
+    if integers { "; --regression takes these integers as numbers" } else { "" }
 }
 
 /// The devices of these names; every one of this machine without any.

@@ -5,10 +5,12 @@
 
 mod bar;
 mod bench;
+mod chart;
 mod devices;
 mod doctor;
 mod failure;
 mod input;
+mod models;
 mod plot;
 mod predict;
 mod score;
@@ -33,7 +35,11 @@ const EXAMPLES: &str = "\
 Examples:
   tilework train digits                        train a network on 1,797 handwritten digits
   tilework train iris.csv --out iris.model     train on a table of your own
+  tilework train iris.csv --model forest       a random forest; --help lists the models
+  tilework compare iris.csv                    every model on one table, best first
   tilework predict --model iris.model new.csv  predict with it
+  tilework evaluate --model iris.model new.csv score it where the answers are known
+  tilework explain --model iris.model          what it goes by
   tilework devices                             what there is to run on
   tilework doctor                              whether every operation is right here
 
@@ -44,6 +50,9 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong.";
 enum Command {
     Train(Box<train::TrainArgs>),
     Predict(predict::PredictArgs),
+    Evaluate(models::EvaluateArgs),
+    Explain(models::ExplainArgs),
+    Compare(models::CompareArgs),
     /// List the devices of this machine, and which one `auto` takes.
     Devices,
     Doctor(doctor::DoctorArgs),
@@ -55,6 +64,9 @@ pub fn main() -> ExitCode {
     let done = Cli::try_parse().map_err(Failure::from).and_then(|cli| match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => models::evaluate(&args),
+        Command::Explain(args) => models::explain(&args),
+        Command::Compare(args) => models::compare(&args),
         Command::Devices => devices::run(),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -1,5 +1,6 @@
 //! Curves of a training run as an SVG: loss, and accuracy for classes, over the epochs.
 
+use super::chart;
 use super::failure::{Failure, Outcome};
 use crate::train::{EpochRecord, History};
 use plotters::coord::Shift;
@@ -32,6 +33,7 @@ struct Panel {
 /// The SVG of a history; `title` says of what.
 pub(super) fn draw(history: &History, title: &str) -> Outcome<String> {
     let mut svg = String::new();
+    chart::ready();
     drawn(&mut svg, &panels(history), title).map_err(|error| Failure::failed(format!("plot: {error}")))?;
     Ok(svg)
 }

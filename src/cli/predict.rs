@@ -1,7 +1,7 @@
 //! `tilework predict`: a model file and new rows in, predictions out.
 
 use super::failure::{Failure, Outcome};
-use super::{count, input, note, write_out};
+use super::{count, input, models, note, write_out};
 use crate::data::{Schema, Table, Task};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
@@ -33,6 +33,7 @@ pub(super) struct PredictArgs {
 const EXAMPLES: &str = "\
 Examples:
   tilework predict --model iris.mlp.safetensors new.csv
+  tilework predict --model houses.boosting.safetensors new.csv
   tilework predict --model iris.mlp.safetensors new.csv --out species.csv";
 
 pub(super) fn run(args: &PredictArgs) -> Outcome {
@@ -41,9 +42,14 @@ pub(super) fn run(args: &PredictArgs) -> Outcome {
         check_writable(out)?;
     }
     let device = Device::open(&args.device)?;
-    let model = FittedMlp::load(&args.model, &device)?;
-    let features = model.schema().features_of(&Table::read_csv(&args.data)?)?;
-    let (text, rows) = predictions(&model, &features)?;
+    let (text, rows) = match models::is_pipeline(&args.model)? {
+        true => models::predictions(&args.model, &args.data)?,
+        false => {
+            let model = FittedMlp::load(&args.model, &device)?;
+            let features = model.schema().features_of(&Table::read_csv(&args.data)?)?;
+            predictions(&model, &features)?
+        }
+    };
     match &args.out {
         None => write_out(&text),
         Some(out) => {

@@ -63,7 +63,7 @@ fn wide(values: &[f32]) -> Vec<f64> {
 }
 
 /// Five digits, whatever the unit of the target.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     match value {
         0.0 => "0".to_string(),
         _ if (1e-3..1e6).contains(&value) => {
@@ -74,7 +74,7 @@ fn short(value: f64) -> String {
     }
 }
 
-fn mistakes(truth: &[u32], predicted: &[u32], classes: &[String]) -> Result<Option<String>> {
+pub(super) fn mistakes(truth: &[u32], predicted: &[u32], classes: &[String]) -> Result<Option<String>> {
     if classes.len() > ConfusionMatrix::MAX_CLASSES {
         return Ok(None);
     }

@@ -3,13 +3,14 @@
 use super::bar::Bar;
 use super::failure::{Failure, Outcome};
 use super::input::{self, Columns};
+use super::models::{self, ModelArgs};
 use super::score::{Metrics, Score};
 use super::{note, plot, say, values};
 use crate::data::{Schema, Task};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::{FittedMlp, Mlp};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,9 @@ use std::time::Instant;
 /// Train a model on a CSV file or on the embedded digits, and score it on rows that it has not seen.
 ///
 /// A CSV file has a header row; its last column is the target unless --target names another. A target of text or of
-/// integers is a class, any other is a number to regress on. All other columns are features and must be numbers; each is
-/// scaled to mean 0 and deviation 1, and the model file remembers how.
+/// integers is a class, any other is a number to regress on. All other columns are features. For `mlp` they must be numbers;
+/// for all other models missing cells are filled in, columns scaled where the model needs it and text encoded, each step said
+/// in a line. The model file remembers how.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TrainArgs {
@@ -34,9 +36,12 @@ pub(super) struct TrainArgs {
     /// Take a target of integers as numbers to regress on, not as classes
     #[arg(long)]
     regression: bool,
-    /// What to train
-    #[arg(long, value_enum, default_value_t = Model::Mlp)]
-    model: Model,
+    /// What to train: linear, ridge, lasso, elastic-net, logistic, linear-svc, svc, svr, tree, forest, extra-trees, boosting,
+    /// knn, naive-bayes, mlp, or a model by its full name
+    #[arg(long, value_name = "MODEL", default_value = "mlp")]
+    model: String,
+    #[command(flatten)]
+    classical: ModelArgs,
     /// Units of the hidden layers, for example 64,32 [default: 128]
     #[arg(long, value_name = "UNITS", value_delimiter = ',', value_parser = values::at_least_one, allow_negative_numbers = true)]
     hidden: Option<Vec<usize>>,
@@ -64,6 +69,9 @@ pub(super) struct TrainArgs {
     /// Go on with this model file, up to --epochs in all, as if it had never stopped
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
+    /// Write a page with scores, charts and what the model goes by
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Draw loss and accuracy of all epochs
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
@@ -78,22 +86,10 @@ Examples:
   tilework train iris.csv --target species --hidden 16 --epochs 200 --out iris.safetensors
   tilework train train.csv --test test.csv --validation 0.1 --plot curves.svg
   tilework train houses.csv --target price --regression
+  tilework train houses.csv --target price --model ridge --search alpha=0.1,1,10 --cv 5 --report houses.html
+  tilework train iris.csv --model forest --set n_estimators=300
   tilework train digits --epochs 100 --resume digits.mlp.safetensors
   tilework train digits --json --seed 1 --device cpu | jq .metrics.accuracy";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Model {
-    /// Multilayer perceptron: dense layers with ReLU between them, trained by Adam
-    Mlp,
-}
-
-impl Model {
-    fn name(self) -> &'static str {
-        match self {
-            Model::Mlp => "mlp",
-        }
-    }
-}
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -131,6 +127,46 @@ struct Seconds {
 }
 
 pub(super) fn run(args: &TrainArgs) -> Outcome {
+    let mlp = models::is_mlp(&args.model);
+    if let Some(option) = if mlp { args.classical.given() } else { args.network() } {
+        let whose = if mlp { "of all models but mlp" } else { "of mlp alone" };
+        return Err(Failure::usage(format!("{option} is an option {whose}; leave it out, or choose another --model")));
+    }
+    if mlp {
+        return network(args);
+    }
+    let common = models::Common {
+        model: &args.model,
+        data: &args.data,
+        test: args.test.as_deref(),
+        target: args.target.as_deref(),
+        regression: args.regression,
+        device: &args.device,
+        seed: args.seed,
+        out: args.out.as_deref(),
+        report: args.report.as_deref(),
+        json: args.json,
+    };
+    models::train(&common, &args.classical)
+}
+
+impl TrainArgs {
+    /// The first option of the network that was given.
+    fn network(&self) -> Option<&'static str> {
+        let given = [
+            ("--hidden", self.hidden.is_some()),
+            ("--epochs", self.epochs.is_some()),
+            ("--batch-size", self.batch_size.is_some()),
+            ("--lr", self.lr.is_some()),
+            ("--validation", self.validation.is_some()),
+            ("--resume", self.resume.is_some()),
+            ("--plot", self.plot.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+}
+
+fn network(args: &TrainArgs) -> Outcome {
     let began = Instant::now();
     let before = args.resume.as_ref().map(|file| Before::read(file, args)).transpose()?;
     let settings = match &before {
@@ -142,8 +178,7 @@ pub(super) fn run(args: &TrainArgs) -> Outcome {
         None if args.regression => Columns::Numbers(args.target.as_deref()),
         None => Columns::Target(args.target.as_deref()),
     };
-    let ending = format!(".{}.safetensors", args.model.name());
-    let out = args.out.clone().unwrap_or_else(|| input::beside(&args.data, &ending));
+    let out = args.out.clone().unwrap_or_else(|| input::beside(&args.data, ".mlp.safetensors"));
     outputs(args, &out)?;
     let device = Device::open(&args.device)?;
     let parts = input::parts(&args.data, args.test.as_deref(), &columns, settings.seed)?;
@@ -166,9 +201,14 @@ pub(super) fn run(args: &TrainArgs) -> Outcome {
     if let (Some(path), Some(drawing)) = (&args.plot, drawing) {
         write_atomic(path, |file| file.write_all(drawing.as_bytes()))?;
     }
+    if let Some(path) = &args.report {
+        let data = args.data.display().to_string();
+        let html = models::network_page(&model, &parts.test, &data, &parts.line, fit)?;
+        write_atomic(path, |file| file.write_all(html.as_bytes()))?;
+    }
     if args.json {
         let summary = Summary {
-            model: args.model.name(),
+            model: &args.model,
             data: args.data.display().to_string(),
             device: DeviceSummary { kind: device.kind().to_string(), name: device.name(), reason: device.reason() },
             rows: Rows { train: parts.train.rows(), test: parts.test.rows() },
@@ -187,6 +227,7 @@ pub(super) fn run(args: &TrainArgs) -> Outcome {
         say(format_args!("\n{mistakes}"))?;
     }
     say(format_args!("model: {}", out.display()))?;
+    args.report.as_ref().map_or(Ok(()), |path| say(format_args!("report: {}", path.display())))?;
     args.plot.as_ref().map_or(Ok(()), |path| say(format_args!("curves: {}", path.display())))
 }
 
@@ -247,16 +288,15 @@ fn outputs(args: &TrainArgs, out: &Path) -> Outcome {
     inputs.extend(args.test.as_deref());
     input::apart("--out", out, &inputs)?;
     check_writable(out)?;
-    if let Some(plot) = &args.plot {
-        if plot == out {
-            return Err(Failure::usage(format!(
-                "--plot {} is where the model goes; name another file",
-                plot.display()
-            )));
+    inputs.extend(args.resume.as_deref());
+    for (option, path) in [("--plot", &args.plot), ("--report", &args.report)] {
+        let Some(path) = path else { continue };
+        if path == out {
+            let text = format!("{option} {} is where the model goes; name another file", path.display());
+            return Err(Failure::usage(text));
         }
-        inputs.extend(args.resume.as_deref());
-        input::apart("--plot", plot, &inputs)?;
-        check_writable(plot)?;
+        input::apart(option, path, &inputs)?;
+        check_writable(path)?;
     }
     Ok(())
 }

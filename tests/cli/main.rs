@@ -1,5 +1,7 @@
 //! The `tilework` command as a user runs it: results, files, exit codes, and what it says about bad input.
 
+mod models;
+
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -255,7 +257,7 @@ fn bad_input_is_one_line_that_says_what_and_where() {
         ("train classes.csv --batch-size -1", 2, "'-1' for '--batch-size <N>': give a whole number"),
         ("train classes.csv --seed x", 2, "'x' for '--seed <N>'"),
         ("train classes.csv --validation 1", 2, "'1' for '--validation <SHARE>'"),
-        ("train classes.csv --model tree", 2, "'tree' for '--model <MODEL>' [possible values: mlp]"),
+        ("train classes.csv --model nosuch", 2, "--model nosuch: no such model; there are mlp, "),
         ("train classes.csv --colour", 2, "unexpected argument '--colour'"),
         ("train", 2, "required arguments were not provided: <DATA>"),
         ("fly", 2, "unrecognized subcommand 'fly'"),
@@ -382,7 +384,7 @@ fn bench_measures_what_it_found_right() {
 fn help_has_examples_and_version_a_number() {
     let folder = folder();
     assert!(good(folder.path(), "--version").starts_with(concat!("tilework ", env!("CARGO_PKG_VERSION"))));
-    for command in ["", "train", "predict", "doctor", "bench"] {
+    for command in ["", "train", "predict", "evaluate", "explain", "compare", "doctor", "bench"] {
         let out = good(folder.path(), &format!("{command} --help"));
         assert!(out.contains("Examples:\n  tilework"), "{command}: {out}");
     }

@@ -1,0 +1,192 @@
+//! `tilework compare`: every model on one table, best first, with times.
+
+use super::super::failure::{Failure, Outcome};
+use super::super::{bar, count, note, say, values as checked};
+use super::names::{candidates, row};
+use super::parts::{Whole, describe};
+use super::{folds, json, time};
+use crate::error::Result;
+use crate::models::Row;
+use crate::models::prepare::{Frame, Pipeline};
+use crate::models::selection::{Fold, OnPipeline, SCORES, Score, Settings, cross_validate, score};
+use clap::Args;
+use serde_json::json as value;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Cross-validate every model on one table, each with its default settings and the preparation it needs.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CompareArgs {
+    /// A CSV file, or `digits`: 1,797 handwritten digits that are part of this program
+    data: PathBuf,
+    /// The column to predict [default: the last]
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// Take a target of integers as numbers to regress on, not as classes
+    #[arg(long)]
+    regression: bool,
+    /// Compare these models only, separated by commas
+    #[arg(long, value_name = "MODELS", value_delimiter = ',')]
+    models: Vec<String>,
+    /// Folds
+    #[arg(long, value_name = "FOLDS", default_value_t = 5, value_parser = checked::at_least_one, allow_negative_numbers = true)]
+    cv: usize,
+    /// What they are sorted by [default: accuracy, or r2 for numbers]
+    #[arg(long, value_name = "SCORE")]
+    scoring: Option<String>,
+    /// Take the columns as they are: no filling in, no scaling, no encoding
+    #[arg(long)]
+    raw: bool,
+    /// Of the folds
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// Print one JSON object on standard output, nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tilework compare iris.csv
+  tilework compare houses.csv --target price --scoring mae
+  tilework compare digits --models logistic,svc,forest,boosting --json";
+
+/// One model's part.
+struct Line {
+    row: &'static Row,
+    /// Mean and deviation of each score that it has; or why there are none.
+    scores: Result<Vec<(&'static str, f64, f64)>>,
+    /// Of a fold: fit and predictions.
+    seconds: f64,
+}
+
+pub(crate) fn run(args: &CompareArgs) -> Outcome {
+    let choice = args.scoring.as_deref().map(score).transpose().map_err(|e| Failure::usage(e.to_string()))?;
+    if args.cv == 1 {
+        return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
+    }
+    let whole = Whole::read(&args.data, args.target.as_deref(), args.regression)?;
+    let predicts = whole.predicts;
+    let choice = choice.unwrap_or_else(|| Score::of_choice(predicts));
+    if choice.predicts() != predicts {
+        return Err(Failure::usage(format!("--scoring {}: the target is of another sort", choice.name)));
+    }
+    let rows = match args.models.is_empty() {
+        true => candidates(predicts),
+        false => args.models.iter().map(|name| row(name, predicts)).collect::<Outcome<Vec<_>>>()?,
+    };
+    let frame = Frame::of(&whole.table, Some(&whole.target), predicts)?;
+    let (rows_of, what) = (count(whole.table.rows(), "row"), describe(&frame));
+    note(format_args!("data: {}: {rows_of}; {what}", whole.table.source()));
+    note(format_args!("comparing {} by {}, {} folds", count(rows.len(), "model"), choice.name, args.cv));
+    let folds = folds(&frame.problem(), args.cv, args.seed)?;
+    let progress = bar::is_terminal().then(|| bar::styled(" {prefix}  {wide_bar}  {pos}/{len}  {eta} left "));
+    if let Some(bar) = &progress {
+        bar.set_length((rows.len() * folds.len()) as u64);
+    }
+    let mut lines = Vec::new();
+    for (i, &row) in rows.iter().enumerate() {
+        if let Some(bar) = &progress {
+            bar.set_prefix(row.name);
+        }
+        let watch = |done: usize, _: usize| {
+            if let Some(bar) = &progress {
+                bar.set_position((i * folds.len() + done) as u64);
+            }
+            ControlFlow::Continue(())
+        };
+        let began = Instant::now();
+        let scores = tried(row, args.raw, &whole, &folds, &watch);
+        let seconds = began.elapsed().as_secs_f64();
+        if progress.is_none() {
+            note(format_args!("{} of {}: {}: {}", i + 1, rows.len(), row.name, time(seconds)));
+        }
+        let (scores, seconds) = match scores {
+            Ok((scores, seconds)) => (Ok(scores), seconds),
+            Err(error) => (Err(error), f64::NAN),
+        };
+        lines.push(Line { row, scores, seconds });
+    }
+    drop(progress);
+    let sign = if choice.greater_is_better { -1.0 } else { 1.0 };
+    lines.sort_by(|a, b| (sign * a.of(choice.name)).total_cmp(&(sign * b.of(choice.name))));
+    lines.sort_by_key(|line| line.of(choice.name).is_nan());
+    if args.json { print_json(&lines, choice, args) } else { print(&lines, choice) }
+}
+
+type Means = (Vec<(&'static str, f64, f64)>, f64);
+
+/// All scores of a kind over the folds, and the mean seconds of a fold.
+fn tried(
+    row: &Row,
+    raw: bool,
+    whole: &Whole,
+    folds: &[Fold],
+    watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
+) -> Result<Means> {
+    let target = Some(whole.target.as_str());
+    let pipeline = if raw { Pipeline::raw(row) } else { Pipeline::auto(&whole.table, target, row)?.pipeline };
+    let frame = pipeline.frame(&whole.table, target)?;
+    let problem = frame.problem();
+    let trial = OnPipeline { pipeline: &pipeline, problem: &problem };
+    let scores: Vec<&'static Score> = SCORES.iter().filter(|score| score.predicts() == row.predicts).collect();
+    let found = cross_validate(&trial, &Settings::new(), folds, &scores, watch)?;
+    let mean = |name: &&'static str| {
+        let (mean, deviation) = found.summary(name)?;
+        mean.is_finite().then_some((*name, mean, deviation))
+    };
+    let seconds = found.seconds.iter().sum::<f64>() / found.seconds.len().max(1) as f64;
+    Ok((found.names.iter().filter_map(mean).collect(), seconds))
+}
+
+impl Line {
+    fn of(&self, name: &str) -> f64 {
+        let scores = self.scores.as_deref().unwrap_or_default();
+        scores.iter().find(|(known, ..)| *known == name).map_or(f64::NAN, |(_, mean, _)| *mean)
+    }
+}
+
+fn print(lines: &[Line], choice: &Score) -> Outcome {
+    let second = ["log_loss", "f1_macro", "mae", "r2"]
+        .into_iter()
+        .find(|name| *name != choice.name && lines.iter().any(|line| !line.of(name).is_nan()));
+    let width = lines.iter().map(|line| line.row.name.len()).max().unwrap_or(0).max("model".len());
+    say(format_args!("{:width$}  {:>19}  {:>10}  {:>10}", "model", choice.name, second.unwrap_or(""), "fold"))?;
+    for line in lines {
+        match &line.scores {
+            Err(error) => say(format_args!("{:width$}  {error}", line.row.name))?,
+            Ok(scores) => {
+                let of = |name: &str| scores.iter().find(|(known, ..)| *known == name);
+                let main =
+                    of(choice.name).map_or_else(String::new, |(_, m, d)| format!("{} ± {}", digits(*m), digits(*d)));
+                let other = second.and_then(of).map_or_else(String::new, |(_, mean, _)| digits(*mean));
+                say(format_args!("{:width$}  {main:>19}  {other:>10}  {:>10}", line.row.name, time(line.seconds)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Four decimals, or five digits of what is large.
+fn digits(value: f64) -> String {
+    if value.abs() < 100.0 { format!("{value:.4}") } else { super::super::score::short(value) }
+}
+
+fn print_json(lines: &[Line], choice: &Score, args: &CompareArgs) -> Outcome {
+    let one = |line: &Line| match &line.scores {
+        Err(error) => value!({"model": line.row.name, "error": error.to_string()}),
+        Ok(scores) => {
+            let score = |(name, mean, deviation): &(&str, f64, f64)| {
+                ((*name).to_owned(), value!({"mean": mean, "deviation": deviation}))
+            };
+            let scores: serde_json::Map<_, _> = scores.iter().map(score).collect();
+            value!({"model": line.row.name, "scores": scores, "seconds": line.seconds})
+        }
+    };
+    let all: Vec<_> = lines.iter().map(one).collect();
+    say(json(
+        &value!({"data": args.data.display().to_string(), "score": choice.name, "folds": args.cv, "models": all}),
+    )?)
+}

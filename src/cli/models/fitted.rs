@@ -1,0 +1,89 @@
+//! Model files of pipelines: read, predicted with, and looked into.
+
+use super::super::failure::{Failure, Outcome};
+use crate::data::{Table, Task};
+use crate::io::Archive;
+use crate::models::prepare::{FittedPipeline, Outcome as Predicted, names_of};
+use crate::models::selection::Outcomes;
+use crate::models::{Influence, prepare::Frame};
+use std::path::Path;
+
+/// Whether a model file is one of a pipeline; `mlp` has files of its own.
+pub(crate) fn is_pipeline(path: &Path) -> Outcome<bool> {
+    Ok(Archive::load(path)?.kind == FittedPipeline::KIND)
+}
+
+/// A pipeline with the outcomes on a table that has the target.
+pub(super) fn on_table(model: &FittedPipeline, file: &Path) -> Outcome<(Frame, Outcomes)> {
+    let frame = model.frame(&Table::read_csv_with(file, &model.read_options())?)?;
+    let outcomes = Outcomes::of(model, &frame.problem())?;
+    Ok((frame, outcomes))
+}
+
+/// CSV, and the number of its rows.
+pub(crate) fn predictions(path: &Path, data: &Path) -> Outcome<(Vec<u8>, usize)> {
+    let model = FittedPipeline::load(path)?;
+    let table = Table::read_csv_with(data, &model.read_options())?;
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let failed = |error: csv::Error| Failure::failed(format!("predictions: {error}"));
+    let target = model.target().unwrap_or("prediction").to_owned();
+    let probabilities = model.predict_proba(&table)?;
+    let rows = match (model.predict(&table)?, model.task()) {
+        (Predicted::Values(values), _) => {
+            out.write_record([target]).map_err(failed)?;
+            values.iter().try_for_each(|value| out.serialize(value)).map_err(failed)?;
+            values.len()
+        }
+        (Predicted::Classes(classes), Some(Task::Classes(names))) => {
+            let header = names.iter().filter(|_| probabilities.is_some()).map(|class| format!("probability_{class}"));
+            out.write_record(std::iter::once(target).chain(header)).map_err(failed)?;
+            for (row, class) in classes.iter().enumerate() {
+                let p = probabilities.as_ref().map(|p| p.row(row).to_vec()).unwrap_or_default();
+                out.serialize((class, p)).map_err(failed)?;
+            }
+            classes.len()
+        }
+        (Predicted::Classes(classes), _) => {
+            out.write_record([target]).map_err(failed)?;
+            classes.iter().try_for_each(|class| out.serialize(class)).map_err(failed)?;
+            classes.len()
+        }
+    };
+    let bytes = out.into_inner().map_err(|error| Failure::failed(format!("predictions: {error}")))?;
+    Ok((bytes, rows))
+}
+
+/// What each feature counts, as a table of outputs: a heading, and a value for each name.
+pub(super) struct Weights {
+    /// `coefficients of setosa`, `importances`.
+    pub heading: String,
+    /// Largest first.
+    pub values: Vec<(String, f64)>,
+}
+
+/// Coefficients or importances of the model at the end of a pipeline, an entry for each output; none where it has none.
+pub(super) fn weights(model: &FittedPipeline) -> Vec<Weights> {
+    let names = names_of(&model.outputs());
+    let sorted = |heading: String, values: Vec<f64>| {
+        let mut values: Vec<(String, f64)> = names.iter().cloned().zip(values).collect();
+        values.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+        Weights { heading, values }
+    };
+    match model.model().influence() {
+        None => Vec::new(),
+        Some(Influence::Importances(values)) => vec![sorted("importances".into(), values)],
+        Some(Influence::Coefficients(table)) => {
+            let classes = match model.task() {
+                Some(Task::Classes(names)) => names.as_slice(),
+                _ => &[],
+            };
+            let heading = |output: usize| match (table.nrows(), classes) {
+                (1, [_, second]) => format!("coefficients of {second}"),
+                (1, _) => "coefficients".to_owned(),
+                (n, classes) if n == classes.len() => format!("coefficients of {}", classes[output]),
+                _ => format!("coefficients of output {output}"),
+            };
+            table.rows().into_iter().enumerate().map(|(i, row)| sorted(heading(i), row.to_vec())).collect()
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A table with its test part, and what is to be predicted.
+
+use super::super::failure::{Failure, Outcome};
+use super::super::{count, input};
+use crate::data::{Dataset, Kind, ReadOptions, Table, Target, Task, Values, digits, shuffled_split, stratified_split};
+use crate::models::{Answers, Predicts, Row, prepare::Frame};
+use crate::rng::Rng;
+use std::path::Path;
+
+/// Rows to learn from, and rows to score on.
+pub(super) struct Parts {
+    pub train: Table,
+    pub test: Table,
+    pub target: String,
+    /// Where the test part is from.
+    pub origin: String,
+}
+
+/// A table as it is read, with its target and what that is.
+pub(super) struct Whole {
+    pub table: Table,
+    pub target: String,
+    pub predicts: Predicts,
+    /// The embedded digits: the rows of their test part.
+    fixed_test: Option<Vec<usize>>,
+}
+
+impl Whole {
+    /// Reads a CSV file, or the embedded digits.
+    pub fn read(data: &Path, target: Option<&str>, regression: bool) -> Outcome<Whole> {
+        if input::is_digits(data) {
+            if target.is_some() || regression {
+                return Err(Failure::usage("digits has its own target; leave --target and --regression out"));
+            }
+            return embedded();
+        }
+        let table = Table::read_csv_with(data, &ReadOptions::lenient())?;
+        let column = match target {
+            Some(name) => table.column(name)?,
+            None => table.columns().last().ok_or_else(|| Failure::failed(format!("{}: no columns", data.display())))?,
+        };
+        let classes = match &column.values {
+            Values::Text(_) => true,
+            Values::Numbers(_) => column.kind() == Kind::Integer && !regression,
+        };
+        let predicts = if classes { Predicts::Labels } else { Predicts::Values };
+        let target = column.name.clone();
+        Ok(Whole { table, target, predicts, fixed_test: None })
+    }
+
+    /// What is predicted when one of these kinds is to do it: integers are numbers to a model that knows numbers alone.
+    pub fn predicted_by(&self, rows: &[&'static Row]) -> Predicts {
+        let integers = self.table.column(&self.target).is_ok_and(|column| column.kind() == Kind::Integer);
+        let only_values = rows.iter().all(|row| row.predicts == Predicts::Values);
+        if integers && only_values { Predicts::Values } else { self.predicts }
+    }
+
+    /// The rows to learn from and to score on: those of `test`, or a fifth held out as for `mlp`.
+    pub fn parts(self, test: Option<&Path>, predicts: Predicts, seed: u64) -> Outcome<Parts> {
+        const SHARE: f64 = input::TEST_SHARE;
+        let Whole { table, target, fixed_test, .. } = self;
+        let select = |rows: &[usize]| table.select(rows);
+        if let Some(test) = fixed_test {
+            let train: Vec<usize> = (0..table.rows()).filter(|row| test.binary_search(row).is_err()).collect();
+            let origin = "its fixed split".to_string();
+            return Ok(Parts { train: select(&train)?, test: select(&test)?, target, origin });
+        }
+        if let Some(file) = test {
+            let origin = file.display().to_string();
+            let test = Table::read_csv_with(file, &ReadOptions::lenient())?;
+            return Ok(Parts { train: table, test, target, origin });
+        }
+        let frame = Frame::of(&table, Some(&target), predicts)?;
+        let mut rng = Rng::seed(seed ^ input::SPLIT_STREAM);
+        let (split, how) = match &frame.answers {
+            Answers::Labels(labels, _) => (stratified_split(labels, SHARE, &mut rng), ", classes in proportion"),
+            _ => (shuffled_split(table.rows(), SHARE, &mut rng), ""),
+        };
+        let percent = 100.0 * SHARE;
+        let split = split.map_err(|_| {
+            let (name, few) = (table.source(), count(table.rows(), "row"));
+            let what = describe(&frame);
+            Failure::failed(format!(
+                "{name}: too few rows to hold out {percent} % for a test: {few} of {what}; give a file by --test"
+            ))
+        })?;
+        let origin = format!("{percent} % held out by seed {seed}{how}; --test FILE gives others");
+        Ok(Parts { train: select(&split.train)?, test: select(&split.held_out)?, target, origin })
+    }
+}
+
+/// `4 features, 3 classes of species`.
+pub(super) fn describe(frame: &Frame) -> String {
+    let features = count(frame.features.len(), "feature");
+    match &frame.task {
+        Task::Classes(names) => {
+            let hint = input::integers_hint(names);
+            format!("{features}, {} classes of {}{hint}", names.len(), frame.target)
+        }
+        Task::Regression => format!("{features}, {} as a number", frame.target),
+    }
+}
+
+fn embedded() -> Outcome<Whole> {
+    let digits = digits()?;
+    let rows = |data: &Dataset| data.rows();
+    let (train, all) = (rows(&digits.train), rows(&digits.train) + rows(&digits.test));
+    let schema = digits.train.schema();
+    let (train_x, test_x) = (digits.train.features(), digits.test.features());
+    let values: Vec<f64> = train_x.iter().chain(test_x).map(|&v| f64::from(v)).collect();
+    let x = ndarray::Array2::from_shape_vec((all, schema.features.len()), values)
+        .map_err(|e| Failure::failed(format!("digits: {e}")))?;
+    let labels = [&digits.train, &digits.test].map(|data| match data.target() {
+        Target::Labels(labels) => labels.iter().map(|&label| f64::from(label)).collect(),
+        Target::Values(values) => values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>(),
+    });
+    let features = Table::of_matrix("digits", &x, &schema.features)?;
+    let target = crate::data::Column::numbers(&schema.target, labels.concat());
+    let table = Table::new("digits", features.columns().iter().cloned().chain([target]).collect())?;
+    let (target, fixed_test) = (schema.target.clone(), Some((train..all).collect()));
+    Ok(Whole { table, target, predicts: Predicts::Labels, fixed_test })
+}

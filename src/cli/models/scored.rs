@@ -1,0 +1,104 @@
+//! A model's scores on rows with answers, and what is said of them.
+
+use super::super::chart::{self, Chart};
+use super::super::count;
+use super::super::failure::Outcome;
+use super::super::score::{mistakes, short};
+use crate::data::Task;
+use crate::error::Result;
+use crate::metrics::{ClassificationReport, ConfusionMatrix};
+use crate::models::selection::{Outcomes, SCORES};
+use crate::models::{Answers, Prediction};
+use ndarray::Array2;
+use serde_json::{Map, Value};
+
+/// Outcomes with all their scores.
+pub(super) struct Scored {
+    pub outcomes: Outcomes,
+    pub task: Task,
+    /// Every score that applies.
+    pub metrics: Vec<(&'static str, f64)>,
+}
+
+impl Scored {
+    pub fn new(outcomes: Outcomes, task: &Task) -> Result<Scored> {
+        let applying = SCORES.iter().filter(|score| score.applies(&outcomes));
+        // One class alone among the rows, for example, has no area under a curve: the others are scored all the same.
+        let metrics = applying.filter_map(|score| Some((score.name, score.of(&outcomes).ok()?))).collect();
+        Ok(Scored { metrics, task: task.clone(), outcomes })
+    }
+
+    pub fn json(&self) -> Value {
+        let finite = self.metrics.iter().filter(|(_, value)| value.is_finite());
+        Value::Object(finite.map(|(name, value)| ((*name).to_owned(), (*value).into())).collect::<Map<_, _>>())
+    }
+
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// `test accuracy 0.9778, log loss 0.0812 (450 rows)`, as `mlp` says it.
+    pub fn line(&self, what: &str) -> String {
+        let rows = count(self.rows(), "row");
+        let value = |name: &str| self.metric(name).unwrap_or(f64::NAN);
+        match self.task {
+            Task::Classes(_) => {
+                let loss = self.metric("log_loss").map_or_else(String::new, |loss| format!(", log loss {loss:.4}"));
+                format!("{what} accuracy {:.4}{loss} ({rows})", value("accuracy"))
+            }
+            Task::Regression => {
+                let (mse, mae) = (short(value("mse")), short(value("mae")));
+                format!("{what} R² {:.4}, MSE {mse}, MAE {mae} ({rows})", value("r2"))
+            }
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.outcomes.truth.answer().len().unwrap_or(0)
+    }
+
+    /// True and predicted labels, and the classes' names.
+    fn labels(&self) -> Option<(&[u32], &[u32], &[String])> {
+        match (&self.outcomes.truth, &self.outcomes.predicted, &self.task) {
+            (Answers::Labels(truth, _), Prediction::Labels(predicted), Task::Classes(names)) => {
+                Some((truth, predicted, names))
+            }
+            _ => None,
+        }
+    }
+
+    /// The confusion of classes as text, or the commonest mistakes among many.
+    pub fn mistakes(&self) -> Result<Option<String>> {
+        self.labels().map_or(Ok(None), |(truth, predicted, names)| mistakes(truth, predicted, names))
+    }
+
+    /// Precision, recall and F1 of each class.
+    pub fn report(&self) -> Result<Option<ClassificationReport>> {
+        self.labels().map(|(truth, predicted, names)| ClassificationReport::new(truth, predicted, names)).transpose()
+    }
+
+    /// All charts that apply.
+    pub fn charts(&self) -> Outcome<Vec<Chart>> {
+        if let (Answers::Values(truth), Prediction::Values(predicted)) =
+            (&self.outcomes.truth, &self.outcomes.predicted)
+        {
+            return Ok(chart::residuals(truth, predicted));
+        }
+        let Some((truth, predicted, names)) = self.labels() else { return Ok(Vec::new()) };
+        let mut charts = Vec::new();
+        if names.len() <= ConfusionMatrix::MAX_CLASSES {
+            charts.push(chart::confusion(&ConfusionMatrix::new(truth, predicted, names)?));
+        }
+        let column = |scores: &Array2<f64>, class: usize| {
+            let place = if scores.ncols() == 1 { 0 } else { class };
+            scores.columns().into_iter().nth(place).map(|column| column.to_vec()).unwrap_or_default()
+        };
+        if let Some(scores) = self.outcomes.probabilities.as_ref().or(self.outcomes.decision.as_ref()) {
+            charts.extend(chart::curves(truth, names, &|class| column(scores, class))?);
+        }
+        if let Some(p) = &self.outcomes.probabilities {
+            charts.push(chart::calibration(truth, names, &|class| column(p, class))?);
+        }
+        Ok(charts)
+    }
+}

@@ -1,0 +1,279 @@
+//! `tilework train --model …`: a table in; preparation, search, cross-validation, a model file and its test score out.
+
+use super::super::failure::{Failure, Outcome};
+use super::super::{input, note, say, values as checked};
+use super::fitted::weights;
+use super::page::{Page, Trials};
+use super::parts::{Whole, describe};
+use super::scored::Scored;
+use super::values::{axis, settings, shown};
+use super::watch::Fits;
+use super::{explain, folds, json, names, time};
+use crate::device::Device;
+use crate::io::{check_writable, write_atomic};
+use crate::models::Row;
+use crate::models::prepare::{FittedPipeline, Frame, Pipeline, Plan};
+use crate::models::selection::{
+    Candidate, CrossValidation, GridSearch, OnPipeline, Outcomes, SCORES, Score, Search, cross_validate, score, search,
+};
+use clap::Args;
+use serde_json::{Value, json as value};
+use std::path::Path;
+use std::time::Instant;
+
+/// What the network does not have.
+#[derive(Args)]
+pub(crate) struct ModelArgs {
+    /// Settings of the model, for example alpha=0.1,fit_intercept=false; of a step as prepare.NAME
+    #[arg(long, value_name = "NAME=VALUE,…", help_heading = HEADING)]
+    set: Vec<String>,
+    /// Take the columns as they are: no filling in, no scaling, no encoding
+    #[arg(long, help_heading = HEADING)]
+    raw: bool,
+    /// Cross-validate with so many folds [default with --search: 5]
+    #[arg(long, value_name = "FOLDS", value_parser = checked::at_least_one, allow_negative_numbers = true, help_heading = HEADING)]
+    cv: Option<usize>,
+    /// Try these values of a setting, for example alpha=0.1,1,10; give it again for all combinations with another
+    #[arg(long, value_name = "NAME=V1,V2,…", help_heading = HEADING)]
+    search: Vec<String>,
+    /// What a search goes by, for example f1_macro or mae [default: accuracy, or r2 for numbers]
+    #[arg(long, value_name = "SCORE", help_heading = HEADING)]
+    scoring: Option<String>,
+}
+
+const HEADING: &str = "All models but mlp";
+
+/// What all models share.
+pub(crate) struct Common<'a> {
+    pub model: &'a str,
+    pub data: &'a Path,
+    pub test: Option<&'a Path>,
+    pub target: Option<&'a str>,
+    pub regression: bool,
+    pub device: &'a str,
+    pub seed: Option<u64>,
+    pub out: Option<&'a Path>,
+    pub report: Option<&'a Path>,
+    pub json: bool,
+}
+
+impl ModelArgs {
+    /// The first option of these that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--set", !self.set.is_empty()),
+            ("--raw", self.raw),
+            ("--cv", self.cv.is_some()),
+            ("--search", !self.search.is_empty()),
+            ("--scoring", self.scoring.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+}
+
+/// A model with everything that was found on the way.
+struct Work {
+    row: &'static Row,
+    plan: Plan,
+    fitted: FittedPipeline,
+    fit_seconds: f64,
+    search: Option<Search>,
+    folds: Option<CrossValidation>,
+    scored: Scored,
+}
+
+pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
+    let began = Instant::now();
+    let rows = names::meant(common.model)?;
+    let choice = args.scoring.as_deref().map(score).transpose().map_err(|e| Failure::usage(e.to_string()))?;
+    let grid = args.search.iter().map(|text| axis("--search", text)).collect::<Outcome<Vec<_>>>()?;
+    if args.cv == Some(1) {
+        return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
+    }
+    let out = common
+        .out
+        .map_or_else(|| input::beside(common.data, &format!(".{}.safetensors", common.model)), Path::to_path_buf);
+    outputs(common, &out)?;
+    let device = Device::open(common.device)?;
+    let seed = common.seed.unwrap_or(0);
+    let whole = Whole::read(common.data, common.target, common.regression)?;
+    let predicts = whole.predicted_by(&rows);
+    let row = names::row(common.model, predicts)?;
+    let name = whole.table.source().to_owned();
+    let parts = whole.parts(common.test, predicts, seed)?;
+    let plan = plan(row, args, common.seed, &parts.train, &parts.target)?;
+    let frame = plan.pipeline.frame(&parts.train, Some(&parts.target))?;
+    let frame = Frame { device: Some(device.clone()), ..frame };
+    let (train_rows, test_rows) = (parts.train.rows(), parts.test.rows());
+    let data_line = format!(
+        "{name}: {} to learn from, {} to test on ({}); {}",
+        super::super::count(train_rows, "row"),
+        super::super::count(test_rows, "row"),
+        parts.origin,
+        describe(&frame)
+    );
+    note(format_args!("data: {data_line}"));
+    plan.lines.iter().for_each(|line| note(format_args!("preparation: {line}")));
+
+    let work = fit(row, plan, &frame, &parts, (grid, args.cv, choice, seed))?;
+    work.fitted.save(&out)?;
+    if let Some(path) = common.report {
+        let html = page(common, &work, &parts.test, &data_line)?;
+        write_atomic(path, |file| file.write_all(html.as_bytes()))?;
+    }
+    if common.json {
+        let summary = value!({
+            "model": work.row.name,
+            "data": common.data.display().to_string(),
+            "device": {"kind": device.kind().to_string(), "name": device.name(), "reason": device.reason()},
+            "rows": {"train": train_rows, "test": test_rows},
+            "features": work.fitted.outputs().len(),
+            "preparation": work.plan.lines,
+            "settings": work.fitted.settings().settings,
+            "seed": seed,
+            "seconds": {"fit": work.fit_seconds, "total": began.elapsed().as_secs_f64()},
+            "metrics": work.scored.json(),
+            "cv": work.folds.as_ref().map(cv_json),
+            "search": work.search.as_ref().map(search_json),
+            "out": out.display().to_string(),
+        });
+        return say(json(&summary)?);
+    }
+    say(work.scored.line("test"))?;
+    if let Some(mistakes) = work.scored.mistakes()? {
+        say(format_args!("\n{mistakes}"))?;
+    }
+    say(format_args!("model: {}", out.display()))?;
+    common.report.map_or(Ok(()), |path| say(format_args!("report: {}", path.display())))
+}
+
+/// The steps and settings asked for, checked before any work.
+fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, table: &crate::data::Table, target: &str) -> Outcome<Plan> {
+    let mut plan = match args.raw {
+        true => Plan { pipeline: Pipeline::raw(row), lines: Vec::new() },
+        false => Pipeline::auto(table, Some(target), row)?,
+    };
+    if let Some(seed) = seed.filter(|_| row.settings().is_ok_and(|settings| settings.contains_key("seed"))) {
+        plan.pipeline.settings.insert("seed".into(), seed.into());
+    }
+    for text in &args.set {
+        for (name, value) in settings("--set", text)? {
+            plan.pipeline = plan.pipeline.set(&name, value).map_err(|e| Failure::usage(format!("--set: {e}")))?;
+        }
+    }
+    plan.pipeline.check().map_err(|e| Failure::usage(format!("--set: {e}")))?;
+    Ok(plan)
+}
+
+type Asked = (Vec<(String, Vec<Value>)>, Option<usize>, Option<&'static Score>, u64);
+
+fn fit(
+    row: &'static Row,
+    mut plan: Plan,
+    frame: &Frame,
+    parts: &super::parts::Parts,
+    (grid, cv, choice, seed): Asked,
+) -> Outcome<Work> {
+    let problem = frame.problem();
+    let folds = match (cv, grid.is_empty()) {
+        (None, true) => None,
+        (n, _) => Some(folds(&problem, n.unwrap_or(5), seed)?),
+    };
+    let choice = choice.unwrap_or_else(|| Score::of_choice(row.predicts));
+    let mut found = None;
+    if let Some(folds) = folds.as_ref().filter(|_| !grid.is_empty()) {
+        let candidates = GridSearch { grid }.candidates()?;
+        let trial = OnPipeline { pipeline: &plan.pipeline, problem: &problem };
+        candidates
+            .iter()
+            .try_for_each(|candidate| trial.with(candidate)?.check())
+            .map_err(|e| Failure::usage(format!("--search: {e}")))?;
+        let fits = Fits::new("search");
+        let search = search(&trial, &candidates, folds, choice, &|done, all| fits.done(done, all))?;
+        drop(fits);
+        let best = search.best()?;
+        note(format_args!("search: best of {}: {}", search.candidates.len(), candidate_line(best, &search)));
+        plan.pipeline = trial.with(&best.settings)?;
+        found = Some(search);
+    }
+    let fit = Instant::now();
+    let fitted = plan.pipeline.fit_frame(&parts.train, frame)?;
+    let fit_seconds = fit.elapsed().as_secs_f64();
+    note(format_args!("fitted: {} in {}", row.name, time(fit_seconds)));
+    let test = fitted.frame(&parts.test)?;
+    let scored = Scored::new(Outcomes::of(&fitted, &test.problem())?, &test.task)?;
+    let mut validated = None;
+    if let Some(folds) = folds.filter(|_| cv.is_some()) {
+        let applying: Vec<_> = SCORES.iter().filter(|score| scored.metric(score.name).is_some()).collect();
+        let trial = OnPipeline { pipeline: &plan.pipeline, problem: &problem };
+        let fits = Fits::new("cross-validation");
+        let done = cross_validate(&trial, &Default::default(), &folds, &applying, &|d, all| fits.done(d, all))?;
+        drop(fits);
+        let (mean, deviation) = done.summary(choice.name).unwrap_or((f64::NAN, f64::NAN));
+        note(format_args!("cross-validation: {} {mean:.4} ± {deviation:.4} ({} folds)", choice.name, folds.len()));
+        validated = Some(done);
+    }
+    Ok(Work { row, plan, fitted, fit_seconds, search: found, folds: validated, scored })
+}
+
+fn candidate_line(candidate: &Candidate, search: &Search) -> String {
+    let settings = candidate.settings.iter().map(|(name, value)| format!("{name}={}", shown(value)));
+    let settings = settings.collect::<Vec<_>>().join(", ");
+    format!("{settings}: {} {:.4} ± {:.4}", search.score, candidate.mean, candidate.deviation)
+}
+
+fn cv_json(found: &CrossValidation) -> Value {
+    let score = |(name, scores): (&&str, &Vec<f64>)| {
+        let (mean, deviation) = found.summary(name).unwrap_or((f64::NAN, f64::NAN));
+        ((*name).to_owned(), value!({"mean": mean, "deviation": deviation, "folds": scores}))
+    };
+    Value::Object(found.names.iter().zip(&found.scores).map(score).collect())
+}
+
+fn search_json(found: &Search) -> Value {
+    let one = |c: &Candidate| value!({"settings": c.settings, "mean": c.mean, "deviation": c.deviation, "folds": c.scores, "seconds": c.seconds});
+    let all: Vec<Value> = found.candidates.iter().map(one).collect();
+    value!({"score": found.score, "best": found.best().map(|best| best.settings.clone()).unwrap_or_default(), "candidates": all})
+}
+
+/// The HTML page of a training run.
+fn page(common: &Common<'_>, work: &Work, test: &crate::data::Table, data_line: &str) -> Outcome<String> {
+    let mut page = Page::new(work.row.name, &common.data.display().to_string());
+    page.facts(data_line, &work.plan.lines, &work.fitted.settings().settings, work.fit_seconds);
+    page.scores(&work.scored, "test")?;
+    if let Some(found) = &work.folds {
+        page.folds(found);
+    }
+    if let Some(found) = &work.search {
+        let rows = found.candidates.iter().map(|candidate| candidate_line(candidate, found)).collect();
+        page.search(Trials {
+            rows,
+            best: found.best()?.settings.iter().map(|(n, v)| format!("{n}={}", shown(v))).collect(),
+        });
+    }
+    page.weights(&weights(&work.fitted));
+    let choice = Score::of_choice(work.row.predicts);
+    let shuffled = explain::permutation(&work.fitted, &work.fitted.frame(test)?, choice, 5, 0)?;
+    page.permutation(choice.name, &shuffled);
+    if let Some(tree) = explain::tree(&work.fitted)? {
+        page.tree(&tree);
+    }
+    Ok(page.html())
+}
+
+/// Whether results will have somewhere to go, asked before the work.
+fn outputs(common: &Common<'_>, out: &Path) -> Outcome {
+    let mut inputs = vec![common.data];
+    inputs.extend(common.test);
+    input::apart("--out", out, &inputs)?;
+    check_writable(out)?;
+    if let Some(report) = common.report {
+        if report == out {
+            let text = format!("--report {} is where the model goes; name another file", report.display());
+            return Err(Failure::usage(text));
+        }
+        input::apart("--report", report, &inputs)?;
+        check_writable(report)?;
+    }
+    Ok(())
+}

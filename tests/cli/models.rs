@@ -1,0 +1,229 @@
+//! The classical models on the command line, over every row of `MODELS`.
+
+use super::{bad, folder, good, run, text};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tilework::models::{MODELS, Predicts, Row};
+
+/// Numbers with a gap, text, and a class that follows both.
+fn mixed(folder: &Path) {
+    let mut csv = String::from("age,town,score,buys\n");
+    for i in 0..60 {
+        let town = ["Ulm", "Bonn", "Kiel"][i % 3];
+        let age = if i % 7 == 3 { String::new() } else { (20 + i % 40).to_string() };
+        let buys = if i % 3 == 0 || i % 40 > 30 { "yes" } else { "no" };
+        csv += &format!("{age},{town},{}.5,{buys}\n", i % 10);
+    }
+    fs::write(folder.join("mixed.csv"), csv).unwrap();
+}
+
+fn json(folder: &Path, line: &str) -> Value {
+    let out = good(folder, line);
+    assert_eq!(out.lines().count(), 1, "{line}: {out}");
+    serde_json::from_str(&out).unwrap()
+}
+
+fn file_of(row: &Row) -> &'static str {
+    match row.predicts {
+        Predicts::Labels => "classes.csv",
+        Predicts::Values => "numbers.csv",
+    }
+}
+
+#[test]
+fn every_model_trains_predicts_and_is_scored() {
+    let folder = folder();
+    let folder = folder.path();
+    for row in MODELS {
+        let (name, file) = (row.name, file_of(row));
+        let trained = json(folder, &format!("train {file} --model {name} --json --seed 1 --device cpu --out m"));
+        assert_eq!(trained["model"], name);
+        assert_eq!(trained["rows"], serde_json::json!({"train": 48, "test": 12}), "{name}");
+        assert!(trained["seconds"]["fit"].as_f64().unwrap() <= trained["seconds"]["total"].as_f64().unwrap());
+        let (key, least) = match row.predicts {
+            Predicts::Labels => ("accuracy", 0.5),
+            Predicts::Values => ("r2", 0.5),
+        };
+        let score = trained["metrics"][key].as_f64().unwrap();
+        let baseline = name.starts_with("dummy") || name.starts_with("calibrated");
+        assert!(baseline || score >= least, "{name}: {key} {score}");
+
+        let predicted = good(folder, "predict --model m new.csv --device cpu");
+        assert_eq!(predicted.lines().count(), 61, "{name}");
+        let evaluated = json(folder, &format!("evaluate --model m {file} --json"));
+        assert_eq!((&evaluated["model"], &evaluated["rows"]), (&name.into(), &60.into()));
+        assert!(evaluated["metrics"][key].is_number(), "{name}: {evaluated}");
+        // What `predict` says is what `evaluate` scores.
+        if row.predicts == Predicts::Labels {
+            let truth = fs::read_to_string(folder.join(file)).unwrap();
+            let pairs = predicted.lines().zip(truth.lines()).skip(1);
+            let right = pairs.filter(|(p, t)| t.ends_with(&format!(",{}", p.split(',').next().unwrap()))).count();
+            let accuracy = evaluated["metrics"]["accuracy"].as_f64().unwrap();
+            assert!((accuracy - right as f64 / 60.0).abs() < 1e-12, "{name}: {accuracy} and {right} of 60");
+        }
+    }
+}
+
+#[test]
+fn a_table_with_gaps_and_text_is_prepared_and_each_step_said() {
+    let folder = folder();
+    let folder = folder.path();
+    mixed(folder);
+    let output = run(folder, "train mixed.csv --model dummy --out m --device cpu");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("data: mixed.csv: 48 rows to learn from, 12 rows to test on"), "{said}");
+    assert!(said.contains("preparation: text as a column of 0 and 1 for each level: town (3 levels)"), "{said}");
+    let said = bad(folder, "train mixed.csv --model dummy --raw --out m", 1);
+    assert!(said.starts_with("mixed.csv:") && said.contains("(town)"), "{said}");
+    // A town and a gap that were not there to learn from.
+    fs::write(folder.join("other.csv"), "town,age,score\nMars,,1\nUlm,30,2\n").unwrap();
+    assert_eq!(good(folder, "predict --model m other.csv").lines().count(), 3);
+}
+
+#[test]
+fn cross_validation_and_search_are_in_the_summary() {
+    let folder = folder();
+    let folder = folder.path();
+    let line = "train classes.csv --model calibrated-classifier --cv 3 --search method=sigmoid,isotonic --search cv=2,3 --json --device cpu";
+    let out = json(folder, line);
+    let search = &out["search"];
+    assert_eq!((&search["score"], search["candidates"].as_array().unwrap().len()), (&"accuracy".into(), 4));
+    for candidate in search["candidates"].as_array().unwrap() {
+        assert_eq!(candidate["folds"].as_array().unwrap().len(), 3);
+        assert!(candidate["mean"].as_f64().unwrap() <= 1.0);
+    }
+    assert_eq!(out["settings"]["method"], search["best"]["method"]);
+    let folds = out["cv"]["accuracy"]["folds"].as_array().unwrap();
+    assert_eq!(folds.len(), 3);
+    let again = json(folder, line);
+    assert_eq!(
+        (&again["cv"], &again["settings"]),
+        (&out["cv"], &out["settings"]),
+        "the same seed gives the same folds"
+    );
+}
+
+#[test]
+fn all_models_are_compared_best_first() {
+    let folder = folder();
+    let folder = folder.path();
+    for (file, key, predicts) in
+        [("classes.csv", "accuracy", Predicts::Labels), ("numbers.csv", "r2", Predicts::Values)]
+    {
+        let out = json(folder, &format!("compare {file} --cv 3 --json"));
+        let models = out["models"].as_array().unwrap();
+        let held = |name: &str| ["calibrated", "voting", "stacking"].iter().any(|h| name.starts_with(h));
+        let expected = MODELS.iter().filter(|row| row.predicts == predicts && !held(row.name)).count();
+        assert_eq!(models.len(), expected);
+        let means: Vec<f64> = models.iter().map(|m| m["scores"][key]["mean"].as_f64().unwrap_or(f64::NAN)).collect();
+        assert!(means.iter().all(|mean| mean.is_finite()), "{out}");
+        assert!(means.windows(2).all(|pair| pair[0] >= pair[1]), "{means:?}");
+        assert!(models.iter().all(|model| model["seconds"].as_f64().unwrap() > 0.0));
+    }
+    let out = good(folder, "compare classes.csv --cv 3 --models dummy --scoring log_loss");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains("log_loss") && lines[1].starts_with("dummy-classifier"), "{out}");
+}
+
+#[test]
+fn the_report_is_one_page_that_needs_no_other() {
+    let folder = folder();
+    let folder = folder.path();
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    for row in MODELS {
+        let (name, file) = (row.name, file_of(row));
+        let out = good(folder, &format!("train {file} --model {name} --report r.html --device cpu --out m --cv 2"));
+        assert!(out.contains("report: r.html"), "{out}");
+        let page = read("r.html");
+        assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"), "{name}");
+        for outside in ["src=", "href=", "@import", "url("] {
+            assert!(!page.contains(outside), "{name}: {outside}");
+        }
+        let charts: &[&str] = match row.predicts {
+            Predicts::Labels => &["Confusion", "Classes", "Cross-validation"],
+            Predicts::Values => &["Residuals", "True and predicted", "Cross-validation"],
+        };
+        assert!(charts.iter().all(|chart| page.contains(chart)), "{name}");
+        assert!(page.contains("What each column is worth"), "{name}");
+    }
+    good(folder, "train classes.csv --epochs 2 --report r.html --device cpu --out n");
+    assert!(read("r.html").contains("Receiver operating characteristic"));
+    good(folder, "evaluate --model n classes.csv --report e.html --device cpu");
+    assert!(read("e.html").contains("Calibration"));
+}
+
+#[test]
+fn a_model_says_what_it_goes_by() {
+    let folder = folder();
+    let folder = folder.path();
+    for row in MODELS {
+        let (name, file) = (row.name, file_of(row));
+        good(folder, &format!("train {file} --model {name} --device cpu --out m"));
+        let out = json(folder, &format!("explain --model m {file} --json --repeats 2"));
+        let columns = out["permutation"]["columns"].as_object().unwrap();
+        assert_eq!(columns.keys().collect::<Vec<_>>(), ["x", "y"], "{name}");
+        let said = good(folder, &format!("explain --model m {file}"));
+        assert!(
+            said.starts_with(&format!("model: {name}\n")) && said.contains("lost when the column is shuffled"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_one_line() {
+    let folder = folder();
+    let folder = folder.path();
+    mixed(folder);
+    good(folder, "train classes.csv --model dummy --device cpu --out m");
+    good(folder, "train classes.csv --epochs 1 --device cpu --out n");
+    fs::write(folder.join("odd.csv"), "x,y,kind\n1,2,low\n1,2,none\n").unwrap();
+    fs::write(folder.join("gap.csv"), "x,kind\n1,a\n2,\n").unwrap();
+    let cases = [
+        ("train classes.csv --model dummy --epochs 5", 2, "--epochs is an option of mlp alone"),
+        ("train classes.csv --cv 3", 2, "--cv is an option of all models but mlp"),
+        ("train classes.csv --model dummy --cv 1", 2, "--cv 1: one fold has nothing to learn from"),
+        ("train classes.csv --model dummy --cv 1000", 1, "cross-validation: StratifiedKFold: 1000 folds of "),
+        ("train classes.csv --model dummy --set nosuch=1", 2, "--set: "),
+        ("train classes.csv --model dummy --set alpha", 2, "--set alpha: give NAME=VALUE"),
+        (
+            "train classes.csv --model calibrated-classifier --set cv=many",
+            2,
+            "--set: calibrated-classifier: settings: ",
+        ),
+        (
+            "train classes.csv --model calibrated-classifier --set cv=1",
+            1,
+            "calibrated-classifier: cv 1; give 2 folds or more",
+        ),
+        ("train classes.csv --model dummy --set nostep.a=1", 2, "no step is called \"nostep\""),
+        ("train classes.csv --model dummy --search alpha", 2, "--search alpha: give NAME=VALUE"),
+        ("train classes.csv --model dummy --search nosuch=1,2", 2, "--search: "),
+        ("train classes.csv --model dummy --scoring nosuch", 2, "no score is called \"nosuch\""),
+        ("train classes.csv --model dummy-regressor", 1, "--model dummy-regressor: the target is of classes"),
+        ("train numbers.csv --model dummy-classifier", 1, "--model dummy-classifier: the target is of numbers"),
+        ("train classes.csv --model dummy --test odd.csv", 1, "odd.csv:3:3 (kind): class \"none\" is not known"),
+        ("train classes.csv --model dummy --report classes.csv", 2, "--report classes.csv would overwrite the input"),
+        ("train classes.csv --model dummy --out a --report a", 2, "--report a is where the model goes"),
+        ("train classes.csv --model dummy --report no/r.html", 1, "no/r.html: its folder does not exist"),
+        ("train gap.csv --model dummy", 1, "gap.csv:3:2 (kind): target is missing"),
+        ("evaluate --model m new.csv", 1, "no column of that name: given \"kind\""),
+        ("evaluate --model none classes.csv", 1, "none: No such file"),
+        ("predict --model m gap.csv", 1, "gap.csv: other columns than the model's"),
+        ("explain --model n", 1, "n: is a network"),
+        ("explain --model m classes.csv --scoring mae", 1, "mae needs a model of numbers"),
+        ("compare classes.csv --models nosuch", 2, "--model nosuch: no such model"),
+        ("compare classes.csv --scoring mae", 2, "--scoring mae: the target is of another sort"),
+        ("compare none.csv", 1, "none.csv: No such file"),
+    ];
+    for (line, code, what) in cases {
+        // Notes about the data may come before the error.
+        let output = run(folder, line);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(code), ""), "{line}: {said}");
+        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(what), "{line}: {said}");
+    }
+}
