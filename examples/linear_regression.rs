@@ -1,30 +1,30 @@
-//! A straight line through noisy points by gradient descent, written out on tensors: no layer, no optimizer.
+//! A straight line through five points: by gradient descent written out on tensors, and by least squares at once.
 //!
 //! Shows tracked tensors, `backward` and `no_grad`. Run it with `cargo run --release --example linear_regression`.
 
 use tilework::{Device, Result, Rng, Tensor, no_grad};
 
 fn main() -> Result<()> {
-    let device = Device::auto();
-    println!("on {device} ({})", device.reason());
+    let device = Device::cpu(); // five numbers: a GPU would only wait
+    // Columns, [5, 1] both: a target of shape [5] would stretch against predictions of [5, 1] to a 5×5 matrix.
+    let x = Tensor::from_vec(vec![1.0, 2.0, 3.0, 4.0, 5.0], [5, 1], &device);
+    let y = x.clone();
 
-    // y = 3x - 2 and a little noise
     let rng = &mut Rng::seed(1);
-    let x = Tensor::uniform([200, 1], -1.0, 1.0, rng, &device);
-    let y = &x * 3.0 - 2.0 + Tensor::normal([200, 1], 0.0, 0.1, rng, &device);
-
-    let mut slope = Tensor::zeros([1], &device).tracked();
-    let mut offset = Tensor::zeros([1], &device).tracked();
-    for step in 0..=100 {
-        let loss = (&x * &slope + &offset - &y).square().mean();
-        if step % 20 == 0 {
-            println!("step {step:3}: loss {:.4}", loss.item::<f32>()?);
+    let mut weight = Tensor::normal([1], 0.0, 1.0, rng, &device).tracked();
+    let mut bias = Tensor::normal([1], 0.0, 1.0, rng, &device).tracked();
+    for step in 0..=1000 {
+        let loss = (&x * &weight + &bias - &y).square().mean();
+        if step % 200 == 0 {
+            println!("step {step:4}: loss {:.6}", loss.item::<f32>()?);
         }
         let grads = loss.backward()?;
-        let (by_slope, by_offset) = (grads.get(&slope)?, grads.get(&offset)?);
-        (slope, offset) = no_grad(|| (&slope - by_slope * 0.3, &offset - by_offset * 0.3));
-        (slope, offset) = (slope.tracked(), offset.tracked());
+        let (by_weight, by_bias) = (grads.get(&weight)?, grads.get(&bias)?);
+        (weight, bias) = no_grad(|| (&weight - by_weight * 0.01, &bias - by_bias * 0.01));
+        (weight, bias) = (weight.tracked(), bias.tracked());
     }
-    println!("y = {:.2}·x + {:.2}; the points were drawn around 3·x - 2", slope.item::<f32>()?, offset.item::<f32>()?);
+    let (weight, bias) = (weight.item::<f32>()?, bias.item::<f32>()?);
+    println!("by descent: weight {weight:.3}, bias {bias:.3} (the points lie on weight 1, bias 0)");
+    println!("prediction at 6: {:.2}", weight * 6.0 + bias);
     Ok(())
 }
