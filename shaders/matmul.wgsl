@@ -35,8 +35,13 @@ const A_ALONG_K = true; // neighbouring threads read neighbouring k of A, else n
 const B_ALONG_K = false; // the same for B, else neighbouring columns
 //#end order
 
-var<workgroup> a_tile: array<f32, 1024>; // [DEPTH][TILE]
-var<workgroup> b_tile: array<f32, 1024>;
+// What holds the operands' elements without loss.
+//#begin tiles
+alias Left = f32;
+alias Right = f32;
+//#end tiles
+var<workgroup> a_tile: array<Left, 1024>; // [DEPTH][TILE]
+var<workgroup> b_tile: array<Right, 1024>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -72,24 +77,24 @@ fn main(
             if (row0 + a_row < m && k0 + a_k < depth) {
                 a = a_at(a0 + (row0 + a_row) * p[1].x + (k0 + a_k) * p[1].y);
             }
-            a_tile[a_k * TILE + a_row] = a;
+            a_tile[a_k * TILE + a_row] = Left(a);
             let b_col = select(e % TILE, e / DEPTH, B_ALONG_K);
             let b_k = select(e / TILE, e % DEPTH, B_ALONG_K);
             var b = 0.0;
             if (col0 + b_col < n && k0 + b_k < depth) {
                 b = b_at(b0 + (k0 + b_k) * p[1].z + (col0 + b_col) * p[1].w);
             }
-            b_tile[b_k * TILE + b_col] = b;
+            b_tile[b_k * TILE + b_col] = Right(b);
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k += 1u) {
             let at = k * TILE + ty * 4u;
             let bt = k * TILE + tx * 4u;
-            let b = vec4<f32>(b_tile[bt], b_tile[bt + 1u], b_tile[bt + 2u], b_tile[bt + 3u]);
-            acc0 = fma(vec4<f32>(a_tile[at]), b, acc0);
-            acc1 = fma(vec4<f32>(a_tile[at + 1u]), b, acc1);
-            acc2 = fma(vec4<f32>(a_tile[at + 2u]), b, acc2);
-            acc3 = fma(vec4<f32>(a_tile[at + 3u]), b, acc3);
+            let b = vec4<f32>(f32(b_tile[bt]), f32(b_tile[bt + 1u]), f32(b_tile[bt + 2u]), f32(b_tile[bt + 3u]));
+            acc0 = fma(vec4<f32>(f32(a_tile[at])), b, acc0);
+            acc1 = fma(vec4<f32>(f32(a_tile[at + 1u])), b, acc1);
+            acc2 = fma(vec4<f32>(f32(a_tile[at + 2u])), b, acc2);
+            acc3 = fma(vec4<f32>(f32(a_tile[at + 3u])), b, acc3);
         }
         workgroupBarrier();
     }

@@ -136,3 +136,36 @@ fn one_operation_on_f16_is_that_of_f32_rounded_once() {
         }
     }
 }
+
+/// A host program's device that offers no more than WebGPU's defaults: no f16 in shaders.
+#[cfg(feature = "gpu")]
+fn without_f16() -> Option<Device> {
+    use tilework::wgpu;
+    common::gpu()?;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default())).unwrap();
+    let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).unwrap();
+    Some(Device::from_wgpu(&adapter, device, queue).unwrap())
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_gpu_gives_the_same_bits_with_and_without_f16_in_shaders() {
+    let _alone = alone();
+    let (Some(with), Some(without)) = (common::gpu(), without_f16()) else { return };
+    let run = |device: &Device| {
+        let [x, y] = tensors(&[67, 67], DType::F16, device);
+        let [bias, _] = tensors(&[67], DType::F16, device);
+        device.synchronize().unwrap();
+        let before = device.stats().dispatches;
+        let product = bits(&((x.matmul(&y.t()) + &bias).relu() - &x));
+        let launches = device.stats().dispatches - before;
+        (product, bits(&CHAIN.iter().fold(x.clone(), |h, step| step(&h, &x, &y))), launches)
+    };
+    let (given, wanted) = (run(&with), run(&without));
+    assert_same(DType::F16, &given.0, &wanted.0, "product");
+    assert_same(DType::F16, &given.1, &wanted.1, "chain");
+    println!("launches of a product with its epilogue: {} with f16, {} without", given.2, wanted.2);
+    assert!(given.2 <= wanted.2, "{} launches with f16, {} without", given.2, wanted.2);
+    assert_eq!(wanted.2, 3, "the widened bias, the product, and a map that packs its results");
+}

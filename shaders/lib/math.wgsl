@@ -50,6 +50,7 @@ fn tw_bf16(x: f32) -> f32 {
     return bitcast<f32>(tw_bf16_bits(x) << 16u);
 }
 
+//#begin f16
 fn tw_f16(x: f32) -> f32 {
     let bits = tw_f16_bits(x);
     let size = bits & 0x7fffu;
@@ -59,6 +60,16 @@ fn tw_f16(x: f32) -> f32 {
     }
     return bitcast<f32>(v | ((bits & 0x8000u) << 16u));
 }
+
+// Sum and difference of values that f16 can hold, rounded to it: f32 has bits enough for rounding twice to be rounding once.
+fn tw_f16_add(a: f32, b: f32) -> f32 {
+    return tw_f16(a + b);
+}
+
+fn tw_f16_sub(a: f32, b: f32) -> f32 {
+    return tw_f16(a - b);
+}
+//#end f16
 
 // By its bits: a comparison may be compiled as if there were no NaN.
 fn tw_is_nan(x: f32) -> bool {

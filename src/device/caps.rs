@@ -21,7 +21,7 @@ pub struct Caps {
     pub max_groups_per_dim: u32,
     /// Smallest and largest subgroup, where shaders may use subgroups.
     pub subgroups: Option<(u32, u32)>,
-    /// Shaders may `enable f16`.
+    /// Shaders may `enable f16`. A [`Device`](crate::Device) says so only where it passed the test of `gpu/f16.rs`.
     pub shader_f16: bool,
     /// The GPU can time its own work.
     pub timestamps: bool,

@@ -1,5 +1,7 @@
 //! Devices run launches on buffers. They know neither operations nor tensors: those hand them plain data.
 
+#[cfg(feature = "gpu")]
+pub(crate) mod cache;
 pub(crate) mod caps;
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
@@ -93,7 +95,8 @@ impl Device {
 
     #[cfg(feature = "gpu")]
     pub(crate) fn on_gpu(gpu: Gpu) -> Device {
-        let (caps, name) = (gpu.caps().clone(), gpu.info().name.clone());
+        let (mut caps, name) = (gpu.caps().clone(), gpu.info().name.clone());
+        caps.shader_f16 = caps.shader_f16 && gpu.is_right_in_f16();
         Device::of(Backend::Gpu(gpu), caps, name)
     }
 

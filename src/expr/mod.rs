@@ -37,7 +37,7 @@ pub use gather::{Lane, gather, load, pack_halves};
 #[cfg(feature = "verify")]
 pub(crate) use span::{Arithmetic, Span};
 pub use value::{E, Operand};
-pub use wgsl::MATH;
+pub use wgsl::{F16, MATH};
 
 use crate::dtype::DType;
 use prim::Prim;

@@ -1,10 +1,20 @@
 //! A program as WGSL statements, to be spliced into a kernel: one instruction a line, named temporaries, formula on top.
 
-use super::{Inst, Program, Ty};
+use super::prim::Prim;
+use super::{Id, Inst, Node, Program, Ty};
+use crate::dtype::DType;
 use std::fmt::Write;
 
 /// The functions that generated statements call; goes before any kernel that holds them.
 pub const MATH: &str = include_str!("../../shaders/lib/math.wgsl");
+
+/// The region `f16` of [`MATH`] for devices that compute in f16; the shader begins with `enable f16;`. Products stay in f32,
+/// which holds them exactly: a product in f16 might be joined with a sum after it, and rounded once.
+pub const F16: &str = "\
+fn tw_f16(x: f32) -> f32 { return f32(f16(x)); }
+fn tw_f16_add(a: f32, b: f32) -> f32 { return f32(f16(a) + f16(b)); }
+fn tw_f16_sub(a: f32, b: f32) -> f32 { return f32(f16(a) - f16(b)); }
+";
 
 impl Program {
     /// Statements that compute the outputs, then what `out` makes of each: `out(n, value)` returns a statement (or several
@@ -29,17 +39,23 @@ impl Program {
             let _ = writeln!(text, "let {name} = {value};"); // writing to a String cannot fail
             name
         };
+        let sums = self.f16_sums();
         let mut temporaries = 0;
         let mut values: Vec<String> = Vec::with_capacity(self.nodes().len());
-        for node in self.nodes() {
+        for (id, node) in self.nodes().iter().enumerate() {
             let value = match node.inst {
+                Inst::Apply(..) if sums.iter().any(|sum| sum.inner == id) => String::new(), // written with its rounding
                 Inst::Input(n) => line(format!("x{n}"), given(loads, n)),
                 Inst::Param(n) => line(format!("p{n}"), given(params, n)),
                 Inst::Const(bits) => literal(bits, node.ty),
                 Inst::Apply(prim, args) => {
                     let row = prim.row();
                     let mut value = (row.wgsl)(self.nodes()[args[0] as usize].ty).to_owned();
-                    for (mark, arg) in ["$a", "$b", "$c"].iter().zip(args).take(row.arity) {
+                    let (mut args, mut arity) = (args, row.arity);
+                    if let Some(sum) = sums.iter().find(|sum| sum.outer == id) {
+                        (value, args, arity) = (sum.text.to_owned(), sum.args, 2);
+                    }
+                    for (mark, arg) in ["$a", "$b", "$c"].iter().zip(args).take(arity) {
                         value = value.replace(mark, values.get(arg as usize).map_or("", String::as_str));
                     }
                     temporaries += 1;
@@ -52,6 +68,46 @@ impl Program {
             let _ = writeln!(text, "{}", out(n, &values[id as usize]).trim_end());
         }
         text
+    }
+}
+
+/// The rounding of a sum to f16, nodes `outer` and `inner`, that is one operation of f16.
+struct Sum {
+    outer: usize,
+    inner: usize,
+    args: [Id; 3],
+    text: &'static str,
+}
+
+impl Program {
+    /// The sums of values that f16 can hold that are rounded to it and not used otherwise.
+    fn f16_sums(&self) -> Vec<Sum> {
+        let nodes = self.nodes();
+        let uses = |id: Id| {
+            let operands = nodes.iter().flat_map(Node::operands).chain(self.results());
+            operands.filter(|&&operand| operand == id).count()
+        };
+        let sum = |(outer, node): (usize, &Node)| {
+            let Inst::Apply(Prim::ToF16, [inner, ..]) = node.inst else { return None };
+            let (text, args) = match nodes.get(inner as usize)?.inst {
+                Inst::Apply(Prim::Add, args) => ("tw_f16_add($a, $b)", args),
+                Inst::Apply(Prim::Sub, args) => ("tw_f16_sub($a, $b)", args),
+                _ => return None,
+            };
+            let held = args[..2].iter().all(|&id| self.is_f16(id));
+            (held && uses(inner) == 1).then_some(Sum { outer, inner: inner as usize, args, text })
+        };
+        nodes.iter().enumerate().filter_map(sum).collect()
+    }
+
+    /// Whether a node's value is one that f16 can hold: read or rounded as such, or made of one by its sign.
+    fn is_f16(&self, id: Id) -> bool {
+        match self.nodes().get(id as usize).map(|node| node.inst) {
+            Some(Inst::Input(n)) => self.inputs().get(n as usize) == Some(&DType::F16),
+            Some(Inst::Apply(Prim::ToF16, _)) => true,
+            Some(Inst::Apply(Prim::Neg | Prim::Abs, [x, ..])) => self.is_f16(x),
+            _ => false,
+        }
     }
 }
 

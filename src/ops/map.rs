@@ -1,12 +1,13 @@
 //! Element-wise operations: one operation, `Map`, over a program; each method of a tensor is a row that names its formula.
 
+use crate::device::caps::Caps;
 use crate::device::launch::{Arg, Launch};
-use crate::device::shader::{assemble, word};
+use crate::device::shader::word;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::expr::{Program, Source};
 use crate::ops::blocks::Blocks;
-use crate::ops::wgsl::{Words, declarations, groups_of, half_bits, params, reads, store};
+use crate::ops::wgsl::{Words, assemble_for, declarations, groups_of, half_bits, params, reads, store, written_type};
 use crate::ops::{Accepts, Op};
 use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Role};
 use crate::shape::Shape;
@@ -29,10 +30,15 @@ impl Map {
     }
 }
 
+/// Whether two elements of an output of the type share a word, which one thread has to write.
+fn shares_words(dtype: DType, caps: &Caps) -> bool {
+    dtype.size() == 2 && written_type(dtype, caps) == "u32"
+}
+
 /// `body`, which computes element `i` of `count`, for the two elements of word `i` of 16-bit outputs. Such an output begins at
 /// its buffer's start: no part of a concatenation is written in place.
 fn by_words(args: &Args<'_>, body: &str, count: &str) -> String {
-    let halves = || (0..args.outputs.len()).filter(|&o| args.outputs[o].dtype.size() == 2);
+    let halves = || (0..args.outputs.len()).filter(|&o| shares_words(args.outputs[o].dtype, args.caps));
     let declared: String = halves().map(|o| format!("var word{o} = 0u;\n")).collect();
     let written: String = halves().map(|o| format!("out{o}[word] = word{o};\n")).collect();
     format!(
@@ -57,14 +63,14 @@ impl Kernel for Map {
     fn gpu(&self, args: &Args<'_>) -> Result<Launches> {
         let mut words = Words::default();
         let n = args.outputs[0].shape.numel();
-        let each = if args.outputs.iter().any(|y| y.dtype.size() == 2) { 2 } else { 1 };
+        let each = if args.outputs.iter().any(|y| shares_words(y.dtype, args.caps)) { 2 } else { 1 };
         words.push(n.div_ceil(each));
         let (find, loads) = reads(args.inputs, 0, "in", "i", &mut words);
         let params = params(args, 0, args.scalars, &mut words);
         let offsets: Vec<usize> = (0..args.outputs.len()).map(|o| words.var(args.output_offset(o))).collect();
         let body = self.program.wgsl(&loads, &params, |o, value| {
             let dtype = args.outputs[o].dtype;
-            if dtype.size() == 2 {
+            if shares_words(dtype, args.caps) {
                 return format!("word{o} |= {} << (16u * half);", half_bits(dtype, value));
             }
             store(dtype, &format!("out{o}"), &format!("{} + i", word(offsets[o])), value)
@@ -73,7 +79,7 @@ impl Kernel for Map {
         if each == 2 {
             body = by_words(args, &body, &words.push(n));
         }
-        let source = assemble("map", &[("bindings", &declarations(args, words.0.len())), ("body", &body)])?;
+        let source = assemble_for(args, "map", &[("bindings", &declarations(args, words.0.len())), ("body", &body)])?;
         let buffers = args.inputs.len() + args.outputs.len();
         let args = (0..buffers).map(|b| if b < args.inputs.len() { Arg::Read(b) } else { Arg::Write(b) });
         let work = (n * (self.program.len() + buffers)) as u64;

@@ -5,12 +5,12 @@ use crate::device::cpu::gemm::{Mat, matmul};
 use crate::device::cpu::parallel::for_chunks_of_all;
 use crate::device::cpu::{Block, Cpu};
 use crate::device::launch::{Arg, Launch};
-use crate::device::shader::{assemble, coordinates, place, word};
+use crate::device::shader::{coordinates, place, word};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::expr::Program;
 use crate::ops::blocks::{Blocks, Work};
-use crate::ops::wgsl::{Words, declarations, load, params, reads, store};
+use crate::ops::wgsl::{Words, assemble_for, declarations, load, params, reads, store, written_type};
 use crate::ops::{Accepts, Op};
 use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Operand, Role};
 use crate::shape::{Layout, Shape};
@@ -199,6 +199,11 @@ impl Kernel for MatMul {
                 format!("fn {name}(at: u32) -> f32 {{ return {}; }}\n", load(dtype, buffer, "at"))
             })
             .concat();
+        let [left, right] = [0, 1].map(|i| match written_type(args.inputs[i].dtype, args.caps) {
+            "f16" => "f16",
+            _ => "f32",
+        });
+        let tiles_in = format!("alias Left = {left};\nalias Right = {right};");
         let offsets: Vec<usize> = (0..args.outputs.len()).map(|o| words.var(args.output_offset(o))).collect();
         let write = |o: usize, value: &str| {
             store(args.outputs[o].dtype, &format!("out{o}"), &format!("{} + i", word(offsets[o])), value)
@@ -219,13 +224,14 @@ impl Kernel for MatMul {
             ("read", &read),
             ("finish", &finish),
             ("order", &order),
+            ("tiles", &tiles_in),
         ];
         let buffers = args.inputs.len() + args.outputs.len();
         let bound = (0..buffers).map(|b| if b < args.inputs.len() { Arg::Read(b) } else { Arg::Write(b) });
         let tiles = sizes.m.div_ceil(TILE) * sizes.n.div_ceil(TILE) * sizes.batches;
         Ok(Launch {
             name: "matmul",
-            source: assemble("matmul", &regions)?,
+            source: assemble_for(args, "matmul", &regions)?,
             args: bound.collect(),
             words: words.0,
             groups: tiles as u64,
@@ -240,8 +246,8 @@ impl Kernel for MatMul {
 
     fn fuse(&self, fusion: &Fusion) -> Option<Arc<dyn Kernel>> {
         match fusion {
-            // The product is written where the last output goes, so that has to have its type.
-            Fusion::Epilogue(program) if program.outputs().last() == Some(&DType::F32) => {
+            // The CPU writes the product where the last output goes, so that has to have its type. It is not asked for f16.
+            Fusion::Epilogue(program) if matches!(program.outputs().last(), Some(DType::F32 | DType::F16)) => {
                 Some(Arc::new(MatMul { epilogue: Some(program.clone()), ..self.clone() }))
             }
             _ => None,

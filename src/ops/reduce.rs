@@ -2,12 +2,14 @@
 //! its prologue, a map after it its epilogue.
 
 use crate::device::launch::{Arg, Launch, Word};
-use crate::device::shader::{Access, assemble, bindings, word};
+use crate::device::shader::{Access, bindings, word};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::expr::{Program, Ty};
 use crate::ops::reduce_cpu;
-use crate::ops::wgsl::{Words, declarations, groups_of, load, params, reads, storage_type, store};
+use crate::ops::wgsl::{
+    Words, assemble_for, declarations, groups_of, load, params, reads, storage_type, store, written_type,
+};
 use crate::ops::{Accepts, Op};
 use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Operand, Role};
 use crate::shape::Shape;
@@ -195,7 +197,7 @@ impl Kernel for Reduce {
             let declared = declarations(args, words.0.len());
             let regions =
                 [("bindings", declared.as_str()), ("combine", &combine), ("load", &load), ("finish", &finish)];
-            let source = assemble("reduce_columns", &regions)?;
+            let source = assemble_for(args, "reduce_columns", &regions)?;
             let groups = groups_of(outputs, 64);
             return Ok(Launch { name: self.name, source, args: buffers, words: words.0, groups, work }.into());
         }
@@ -206,7 +208,7 @@ impl Kernel for Reduce {
             let declared = declarations(args, words.0.len());
             let regions =
                 [("bindings", declared.as_str()), ("combine", &combine), ("load", &load), ("finish", &finish)];
-            let source = assemble("reduce_rows", &regions)?;
+            let source = assemble_for(args, "reduce_rows", &regions)?;
             let groups = outputs as u64;
             return Ok(Launch { name: self.name, source, args: buffers, words: words.0, groups, work }.into());
         }
@@ -222,7 +224,7 @@ impl Kernel for Reduce {
         let regions = [("bindings", declared.as_str()), ("combine", &combine), ("load", &load), ("finish", &finish)];
         let first = Launch {
             name: self.name,
-            source: assemble("reduce_rows", &regions)?,
+            source: assemble_for(args, "reduce_rows", &regions)?,
             args: (0..self.own()).map(Arg::Read).chain([Arg::Write(scratch)]).collect(),
             words: words.0,
             groups: (outputs * parts) as u64,
@@ -239,7 +241,10 @@ impl Kernel for Reduce {
         let mut named: Vec<(String, &str, Access)> =
             extra.map(|(i, x)| (format!("in{i}"), storage_type(x.dtype), Access::Read)).collect();
         named.extend(
-            args.outputs.iter().enumerate().map(|(o, y)| (format!("out{o}"), storage_type(y.dtype), Access::Write)),
+            args.outputs
+                .iter()
+                .enumerate()
+                .map(|(o, y)| (format!("out{o}"), written_type(y.dtype, args.caps), Access::Write)),
         );
         named.push(("parts".into(), storage_type(dtype), Access::Read));
         let named: Vec<(&str, &str, Access)> = named.iter().map(|(n, t, a)| (n.as_str(), *t, *a)).collect();
@@ -247,7 +252,7 @@ impl Kernel for Reduce {
         let regions = [("bindings", declared.as_str()), ("combine", &combine), ("load", &load), ("finish", &finish)];
         let second = Launch {
             name: self.name,
-            source: assemble("reduce_rows", &regions)?,
+            source: assemble_for(args, "reduce_rows", &regions)?,
             args: buffers[self.own()..].iter().copied().chain([Arg::Read(scratch)]).collect(),
             words: words.0,
             groups: outputs as u64,

@@ -3,13 +3,13 @@
 
 use crate::device::cpu::reduce::Fold;
 use crate::device::launch::{Arg, Launch};
-use crate::device::shader::{assemble, word};
+use crate::device::shader::word;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::expr::{Builder, E, Program};
 use crate::ops::row_wise_cpu;
 use crate::ops::rows::Rows;
-use crate::ops::wgsl::{Words, declarations, params, store};
+use crate::ops::wgsl::{Words, assemble_for, declarations, params, store};
 use crate::ops::{Accepts, Op};
 use crate::plan::kernel::{Args, CpuKernel, Fusion, Kernel, Launches, Meta, Role};
 use crate::shape::Shape;
@@ -283,7 +283,7 @@ impl<F: RowFormula> Kernel for RowWise<F> {
         let buffers = args.inputs.len() + args.outputs.len();
         Ok(Launch {
             name: self.formula.name(),
-            source: assemble("row_wise", &regions)?,
+            source: assemble_for(args, "row_wise", &regions)?,
             args: (0..buffers).map(|b| if b < args.inputs.len() { Arg::Read(b) } else { Arg::Write(b) }).collect(),
             words: words.0,
             groups: rows.rows.div_ceil(rows.teams()) as u64,

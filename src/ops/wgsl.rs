@@ -1,10 +1,14 @@
 //! WGSL that the operations share: how elements of each type are read and written, and where they lie.
 
+use crate::device::caps::Caps;
 use crate::device::launch::Word;
-use crate::device::shader::{Access, bindings, coordinates, place, word};
+use crate::device::shader::{Access, assemble, bindings, coordinates, place, word};
 use crate::dtype::DType;
+use crate::error::Result;
+use crate::expr::F16;
 use crate::plan::kernel::{Args, Operand};
 use crate::shape::{Layout, collapse_slice};
+use std::sync::Arc;
 
 /// The WGSL element type of a storage buffer of `dtype`.
 pub(crate) fn storage_type(dtype: DType) -> &'static str {
@@ -13,6 +17,26 @@ pub(crate) fn storage_type(dtype: DType) -> &'static str {
         DType::I32 => "i32",
         DType::U32 | DType::Bool | DType::F16 | DType::BF16 => "u32",
     }
+}
+
+/// The same for an output: f16 by itself where the device computes in it.
+pub(crate) fn written_type(dtype: DType, caps: &Caps) -> &'static str {
+    if dtype == DType::F16 && caps.shader_f16 { "f16" } else { storage_type(dtype) }
+}
+
+/// The shader of a launch that reads and writes as `args` says: [`assemble`], in f16 itself where an operand or output is and the
+/// device computes in it.
+pub(crate) fn assemble_for(args: &Args<'_>, file: &str, regions: &[(&str, &str)]) -> Result<Arc<str>> {
+    if !is_native(args) {
+        return assemble(file, regions);
+    }
+    let text = assemble(file, &[regions, &[("f16", F16)]].concat())?;
+    Ok(format!("enable f16;\n{text}").into())
+}
+
+fn is_native(args: &Args<'_>) -> bool {
+    let mut types = args.inputs.iter().map(|x| x.dtype).chain(args.outputs.iter().map(|y| y.dtype));
+    args.caps.shader_f16 && types.any(|dtype| dtype == DType::F16)
 }
 
 /// The expression that reads element `at` of `buffer` in the type that is computed with.
@@ -27,10 +51,11 @@ pub(crate) fn load(dtype: DType, buffer: &str, at: &str) -> String {
     }
 }
 
-/// The statement that writes `value` to element `at` of `buffer`; not for 16-bit types, of which two share a word.
+/// The statement that writes `value` to element `at` of `buffer`; not for 16-bit types of which two share a word.
 pub(crate) fn store(dtype: DType, buffer: &str, at: &str, value: &str) -> String {
     match dtype {
         DType::Bool => format!("{buffer}[{at}] = select(0u, 1u, {value});"),
+        DType::F16 => format!("{buffer}[{at}] = f16({value});"),
         _ => format!("{buffer}[{at}] = {value};"),
     }
 }
@@ -115,6 +140,10 @@ pub(crate) fn declarations(args: &Args<'_>, words: usize) -> String {
     let inputs = args.inputs.iter().enumerate().map(|(i, x)| (format!("in{i}"), x.dtype, Access::Read));
     let outputs = args.outputs.iter().enumerate().map(|(o, y)| (format!("out{o}"), y.dtype, Access::Write));
     let all: Vec<_> = inputs.chain(outputs).collect();
-    let all: Vec<_> = all.iter().map(|(name, dtype, access)| (name.as_str(), storage_type(*dtype), *access)).collect();
+    let kind = |dtype: DType, access: Access| match access {
+        Access::Read => storage_type(dtype),
+        Access::Write => written_type(dtype, args.caps),
+    };
+    let all: Vec<_> = all.iter().map(|(name, dtype, access)| (name.as_str(), kind(*dtype, *access), *access)).collect();
     bindings(&all, words)
 }

@@ -1,5 +1,6 @@
 //! From the calls of a batch to the steps of a plan: dead results dropped, neighbours fused.
 
+use crate::device::caps::Caps;
 use crate::plan::key::CallKey;
 use crate::plan::step::Step;
 
@@ -26,12 +27,12 @@ pub(crate) fn needed(calls: &[CallKey]) -> Vec<Step> {
     steps
 }
 
-/// Joins producers with consumers until nothing more fits, each step binding at most `buffers` buffers.
-pub(crate) fn fuse(mut steps: Vec<Step>, calls: &[CallKey], buffers: usize) -> Vec<Step> {
+/// Joins producers with consumers until nothing more fits, as far as the device can run the joint ones.
+pub(crate) fn fuse(mut steps: Vec<Step>, calls: &[CallKey], caps: &Caps) -> Vec<Step> {
     let live = |value: u32| calls.get(value as usize).is_some_and(|call| call.live);
     let mut at = 0;
     while at < steps.len() {
-        match join_at(&mut steps, at, buffers, live) {
+        match join_at(&mut steps, at, caps, live) {
             // The joint step stands where the two began; it may fit with another producer.
             Some(position) => at = position,
             None => at += 1,
@@ -41,7 +42,7 @@ pub(crate) fn fuse(mut steps: Vec<Step>, calls: &[CallKey], buffers: usize) -> V
 }
 
 /// Tries to join the step at `at` with one of its producers, the nearest first; returns where the joint step stands.
-fn join_at(steps: &mut Vec<Step>, at: usize, buffers: usize, live: impl Fn(u32) -> bool) -> Option<usize> {
+fn join_at(steps: &mut Vec<Step>, at: usize, caps: &Caps, live: impl Fn(u32) -> bool) -> Option<usize> {
     for from in (0..at).rev() {
         if !steps[from].outputs.iter().any(|o| steps[at].reads(o.value)) {
             continue;
@@ -50,7 +51,7 @@ fn join_at(steps: &mut Vec<Step>, at: usize, buffers: usize, live: impl Fn(u32) 
             live(value) || steps.iter().enumerate().any(|(i, step)| i != at && i != from && step.reads(value))
         };
         let Some(between) = movable(steps, from, at) else { continue };
-        let Some(joint) = steps[from].join(&steps[at], buffers, wanted) else { continue };
+        let Some(joint) = steps[from].join(&steps[at], caps, wanted) else { continue };
         // Steps that wait for the first go behind the joint one; the others keep their place before it.
         let mut order: Vec<Step> = Vec::with_capacity(at - from);
         let (mut before, mut after) = (Vec::new(), Vec::new());

@@ -19,9 +19,6 @@ use {
     std::sync::{Mutex, PoisonError},
 };
 
-/// Storage buffers that a fused step binds at most, on any device: WebGPU's default limit, so that plans are alike everywhere.
-const MAX_BUFFERS: usize = 8;
-
 /// A batch, built.
 pub(crate) struct Plan {
     placement: Placement,
@@ -55,8 +52,7 @@ struct CpuStep {
 impl Plan {
     pub fn build(device: &Device, structure: &Structure<'_>) -> Result<Plan> {
         let calls = &structure.calls;
-        let buffers = device.caps().max_storage_buffers.min(MAX_BUFFERS);
-        let mut steps = fuse(needed(calls), calls, buffers);
+        let mut steps = fuse(needed(calls), calls, device.caps());
         #[cfg_attr(not(feature = "gpu"), allow(unused_mut, reason = "only GPU kernels have scratch buffers"))]
         let mut placement = Placement::of(&mut steps, calls, structure.externals.len());
         if trace::wants("plan") {

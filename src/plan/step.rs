@@ -1,5 +1,6 @@
 //! A step of a plan: one kernel with the calls that were fused into it.
 
+use crate::device::caps::Caps;
 use crate::dtype::DType;
 use crate::expr::{Builder, E, Program};
 use crate::plan::kernel::{Fusion, Kernel, Meta, Operand, Role};
@@ -8,6 +9,9 @@ use std::sync::Arc;
 
 /// Instructions of one fused program at most: it bounds what a shader compiler and the CPU's registers have to hold.
 const MAX_PROGRAM: usize = 96;
+
+/// Storage buffers that a fused step binds at most, on any device: WebGPU's default limit, so that plans are alike everywhere.
+const MAX_BUFFERS: usize = 8;
 
 /// An input of a step: the value, how it is read, and the variable that holds its offset.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,13 +90,14 @@ impl Step {
     }
 
     /// The step that does `self` and then `next` in one kernel; `wanted` says of a value whether anyone besides `next` needs it.
-    pub fn join(&self, next: &Step, buffers: usize, wanted: impl Fn(u32) -> bool) -> Option<Step> {
+    pub fn join(&self, next: &Step, caps: &Caps, wanted: impl Fn(u32) -> bool) -> Option<Step> {
         let joined = match (self.program(), next.program()) {
             (Some(_), Some(_)) => self.join_maps(next, &wanted)?,
-            (None, Some(_)) => self.join_epilogue(next, &wanted)?,
+            (None, Some(_)) => self.join_epilogue(next, caps, &wanted)?,
             (Some(_), None) => self.join_prologue(next, &wanted)?,
             (None, None) => return None,
         };
+        let buffers = caps.max_storage_buffers.min(MAX_BUFFERS);
         (joined.inputs.len() + joined.outputs.len() <= buffers).then_some(joined)
     }
 
@@ -147,10 +152,11 @@ impl Step {
         })
     }
 
-    fn join_epilogue(&self, next: &Step, wanted: &impl Fn(u32) -> bool) -> Option<Step> {
+    fn join_epilogue(&self, next: &Step, caps: &Caps, wanted: &impl Fn(u32) -> bool) -> Option<Step> {
         let next = self.aligned(next)?;
         let second = next.program()?;
-        if second.outputs().iter().any(|dtype| dtype.size() == 2) {
+        let by_itself = |dtype: &DType| dtype.size() == 4 || *dtype == DType::F16 && caps.shader_f16;
+        if !second.outputs().iter().all(by_itself) {
             return None; // two results share a word, which only a map knows to write
         }
         let mut join = Joiner::new();

@@ -124,6 +124,12 @@ impl GpuInfo {
         }
     }
 
+    /// What kept results belong to: the adapter, its interface and its driver.
+    pub(crate) fn key(&self) -> String {
+        let GpuInfo { name, backend, driver, vendor, device, .. } = self;
+        format!("{name} {vendor:04x}:{device:04x} {backend} {driver}")
+    }
+
     #[cfg(test)]
     pub(super) fn adapter(&self) -> &wgpu::Adapter {
         &self.adapter

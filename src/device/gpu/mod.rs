@@ -4,6 +4,7 @@
 //! `guard` turns all that wgpu and its drivers do wrong into errors.
 
 mod adapter;
+mod f16;
 mod grid;
 mod guard;
 mod host;

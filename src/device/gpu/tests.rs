@@ -20,7 +20,7 @@ fn adapter() -> Option<GpuInfo> {
     found
 }
 
-fn open() -> Option<Gpu> {
+pub(super) fn open() -> Option<Gpu> {
     Some(Gpu::open(&adapter()?).unwrap())
 }
 
