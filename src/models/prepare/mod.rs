@@ -4,25 +4,47 @@
 //! Every step maps a matrix to a matrix; texts enter as positions in the sorted list of a column's levels, NaN where one is
 //! missing. So a step, a whole pipeline and a bare model are tried by the same folds and searches.
 
+mod bins;
 mod chain;
 mod columns;
 mod frame;
 mod impute;
+mod knn;
 mod normal;
+mod normalize;
 mod one_hot;
+mod ordinal;
 mod pipeline;
 mod plan;
+mod polynomial;
+mod power;
+mod projection;
+mod quantile;
 mod scale;
+mod score;
+mod select;
 mod table;
+mod target;
 mod transformer;
 
+pub use bins::{BinEncode, BinStrategy, FittedKBinsDiscretizer, KBinsDiscretizer};
 pub use chain::Step;
 pub use columns::{Branch, ColumnTransformer, FittedColumnTransformer, Remainder};
 pub use frame::{Frame, Outcome};
 pub use impute::{FittedSimpleImputer, ImputeStrategy, SimpleImputer};
+pub use knn::{FittedKnnImputer, KnnImputer, NeighbourWeights};
+pub use normalize::{FittedNormalizer, Norm, Normalizer};
 pub use one_hot::{FittedOneHotEncoder, OneHotEncoder, UnknownLevel};
+pub use ordinal::{FittedOrdinalEncoder, OrdinalEncoder};
 pub use pipeline::{FittedPipeline, Pipeline};
 pub use plan::Plan;
+pub use polynomial::{FittedPolynomialFeatures, PolynomialFeatures};
+pub use power::{FittedPowerTransformer, PowerMethod, PowerTransformer};
+pub use projection::{FittedRandomProjection, GaussianRandomProjection, SparseRandomProjection};
+pub use quantile::{Distribution, FittedQuantileTransformer, QuantileTransformer};
 pub use scale::{FittedScaler, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler};
+pub use score::ScoreFunc;
+pub use select::{FittedSelection, SelectKBest, VarianceThreshold};
 pub use table::{Applied, TRANSFORMERS, TransformerRow, Uses};
+pub use target::{FittedTargetEncoder, TargetEncoder};
 pub use transformer::{Feature, Transform, Transformer, names_of, plain_features};

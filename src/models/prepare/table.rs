@@ -1,9 +1,19 @@
 //! Every kind of step, in one table.
 
+use super::bins::KBinsDiscretizer;
 use super::columns::ColumnTransformer;
 use super::impute::SimpleImputer;
+use super::knn::KnnImputer;
+use super::normalize::Normalizer;
 use super::one_hot::OneHotEncoder;
+use super::ordinal::OrdinalEncoder;
+use super::polynomial::PolynomialFeatures;
+use super::power::PowerTransformer;
+use super::projection::{GaussianRandomProjection, SparseRandomProjection};
+use super::quantile::QuantileTransformer;
 use super::scale::{MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler};
+use super::select::{SelectKBest, VarianceThreshold};
+use super::target::TargetEncoder;
 use super::transformer::{Transform, Transformer};
 use crate::error::{Error, Result};
 use crate::models::{Missing, Problem, Reader};
@@ -50,6 +60,18 @@ pub const TRANSFORMERS: &[TransformerRow] = &[
     row::<RobustScaler>(Uses::Features, Missing::Learnt),
     row::<SimpleImputer>(Uses::Features, Missing::Learnt),
     row::<OneHotEncoder>(Uses::Features, Missing::Learnt),
+    row::<Normalizer>(Uses::Features, Missing::Refused),
+    row::<QuantileTransformer>(Uses::Features, Missing::Learnt),
+    row::<PowerTransformer>(Uses::Features, Missing::Learnt),
+    row::<PolynomialFeatures>(Uses::Features, Missing::Refused),
+    row::<KBinsDiscretizer>(Uses::Features, Missing::Refused),
+    row::<KnnImputer>(Uses::Features, Missing::Learnt),
+    row::<OrdinalEncoder>(Uses::Features, Missing::Learnt),
+    row::<TargetEncoder>(Uses::Answers, Missing::Learnt),
+    row::<VarianceThreshold>(Uses::Features, Missing::Learnt),
+    row::<SelectKBest>(Uses::Labels, Missing::Refused),
+    row::<GaussianRandomProjection>(Uses::Features, Missing::Refused),
+    row::<SparseRandomProjection>(Uses::Features, Missing::Refused),
 ];
 
 const fn row<T: Transformer>(uses: Uses, missing: Missing) -> TransformerRow {
