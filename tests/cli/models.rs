@@ -1,6 +1,6 @@
 //! The classical models on the command line, over every row of `MODELS`.
 
-use super::{bad, folder, good, run, text};
+use super::{folder, good, run, text};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -75,7 +75,7 @@ fn a_table_with_gaps_and_text_is_prepared_and_each_step_said() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("data: mixed.csv: 48 rows to learn from, 12 rows to test on"), "{said}");
     assert!(said.contains("preparation: text as a column of 0 and 1 for each level: town (3 levels)"), "{said}");
-    let said = bad(folder, "train mixed.csv --model dummy --raw --out m", 1);
+    let said = error(folder, "train mixed.csv --model dummy --raw --out m", 1);
     assert!(said.starts_with("mixed.csv:") && said.contains("(town)"), "{said}");
     // A town and a gap that were not there to learn from.
     fs::write(folder.join("other.csv"), "town,age,score\nMars,,1\nUlm,30,2\n").unwrap();
@@ -155,6 +155,18 @@ fn the_report_is_one_page_that_needs_no_other() {
 }
 
 #[test]
+fn charts_are_written_as_svg_and_png() {
+    let folder = folder();
+    let folder = folder.path();
+    good(folder, "train numbers.csv --model dummy --device cpu --out m");
+    good(folder, "evaluate --model m numbers.csv --charts .");
+    assert!(fs::read_to_string(folder.join("residuals.svg")).unwrap().starts_with("<svg"));
+    let png = fs::read(folder.join("residuals.png")).unwrap();
+    let word = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    assert_eq!((&png[..4], word(16), word(20)), (&b"\x89PNG"[..], 960, 800));
+}
+
+#[test]
 fn a_model_says_what_it_goes_by() {
     let folder = folder();
     let folder = folder.path();
@@ -219,11 +231,17 @@ fn what_cannot_be_done_is_one_line() {
         ("compare none.csv", 1, "none.csv: No such file"),
     ];
     for (line, code, what) in cases {
-        // Notes about the data may come before the error.
-        let output = run(folder, line);
-        let said = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout)), (Some(code), ""), "{line}: {said}");
-        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
-        assert!(errors.len() == 1 && errors[0].contains(what), "{line}: {said}");
+        let said = error(folder, line, code);
+        assert!(said.contains(what), "{line}: {said}");
     }
+}
+
+/// The one line of error of a run that fails with this code; notes about the data may come before it.
+fn error(folder: &Path, line: &str, code: i32) -> String {
+    let output = run(folder, line);
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(code), ""), "{line}: {said}");
+    let errors: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{line}: {said}");
+    errors.concat()
 }
