@@ -6,9 +6,15 @@
 #[cfg(feature = "models")]
 pub mod calibration;
 #[cfg(feature = "models")]
+mod class_weight;
+#[cfg(feature = "models")]
 mod dummy;
 #[cfg(feature = "models")]
 mod estimator;
+#[cfg(feature = "models")]
+mod linalg;
+#[cfg(feature = "models")]
+pub mod linear;
 mod mlp;
 #[cfg(feature = "models")]
 pub mod prepare;
@@ -25,6 +31,7 @@ pub use mlp::{FittedMlp, Mlp, Scaling};
 #[cfg(feature = "models")]
 pub use {
     calibration::{CalibratedClassifier, FittedCalibratedClassifier},
+    class_weight::ClassWeight,
     dummy::{DummyClassifier, DummyRegressor, FittedDummyClassifier, FittedDummyRegressor},
     estimator::{Estimator, Influence, Model, Prediction, check_rows, check_width, largest},
     problem::{Answer, Answers, Labels, Part, Problem},

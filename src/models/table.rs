@@ -3,6 +3,7 @@
 use super::calibration::CalibratedClassifier;
 use super::dummy::{DummyClassifier, DummyRegressor};
 use super::estimator::{Estimator, Model};
+use super::linear::{ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge};
 use super::prepare::FittedPipeline;
 use super::problem::Problem;
 use super::store::Reader;
@@ -65,6 +66,11 @@ pub const MODELS: &[Row] = &[
     Row { weights_repeat: false, ..row::<CalibratedClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt) },
     row::<DummyClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt),
     row::<DummyRegressor>(Predicts::Values, Needs::Nothing, Missing::Learnt),
+    row::<LinearRegression>(Predicts::Values, Needs::Nothing, Missing::Refused),
+    row::<Ridge>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    row::<Lasso>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    row::<ElasticNet>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    row::<LogisticRegression>(Predicts::Labels, Needs::Scaling, Missing::Refused),
 ];
 
 const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -> Row {

@@ -1,0 +1,219 @@
+//! Ordinary least squares.
+
+use super::batches::{Batches, Task};
+use super::refine::refine;
+use super::rows::{Centre, Rows};
+use super::summary::{Summary, Term};
+use super::triangle::Triangle;
+use super::wide::{Wide, solve_wide};
+use super::{FittedLinear, FittedLinearRegression};
+use crate::data::Matrix;
+use crate::error::{Error, Result};
+use crate::models::estimator::Estimator;
+use crate::models::problem::{Answer, Problem};
+use crate::tensor::Tensor;
+use ndarray::{ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+/// Least squares, scikit-learn's `LinearRegression`: always in f64 on the CPU by QR of the centred columns, and refined with
+/// residuals in twice the precision, so that the coefficients are as exact as the data defines them. Where columns depend on
+/// each other, the coefficients of least length. The data is read in blocks and never copied.
+///
+/// ```
+/// use tilework::models::{Estimator, linear::LinearRegression};
+/// let x = [[1.0, 1.0], [1.0, 2.0], [2.0, 2.0], [2.0, 3.0]];
+/// let model = LinearRegression::default().fit(&x, &[6.0, 8.0, 9.0, 11.0])?; // x0 + 2 x1 + 3
+/// assert!((model.predict(&[[3.0, 5.0]])?[0] - 16.0).abs() < 1e-12);
+/// # Ok::<(), tilework::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinearRegression {
+    /// Whether a constant is fitted too; without one, the plane goes through the origin.
+    pub fit_intercept: bool,
+    /// How, and where, it is solved.
+    pub solver: LinearSolver,
+    /// How [`LinearSolver::Stochastic`] goes about it.
+    pub batches: Batches,
+}
+
+/// How [`LinearRegression`] is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinearSolver {
+    /// QR in f64 on the CPU, exact; see [`LinearRegression`].
+    #[default]
+    Qr,
+    /// Mini-batches in f32 on the problem's device, of which they take next to no memory. Three or four digits, and no
+    /// [`Summary`].
+    Stochastic,
+}
+
+impl Default for LinearRegression {
+    fn default() -> LinearRegression {
+        LinearRegression { fit_intercept: true, solver: LinearSolver::Qr, batches: Batches::default() }
+    }
+}
+
+impl Estimator for LinearRegression {
+    type Fitted = FittedLinearRegression;
+    const NAME: &'static str = "linear-regression";
+
+    fn learn(&self, problem: &Problem<'_>) -> Result<FittedLinearRegression> {
+        problem.check(Self::NAME)?;
+        let values = problem.values(Self::NAME)?;
+        if self.solver == LinearSolver::Stochastic {
+            return self.train(problem, values);
+        }
+        let y = ArrayView2::from(values.as_chunks::<1>().0);
+        let mut fits = self.solve(problem, y)?;
+        fits.pop().ok_or_else(|| Error::internal(Self::NAME, "one answer gave no model"))
+    }
+}
+
+impl LinearRegression {
+    /// Fits each column of `y`, `[N, K]`, at the price of little more than one, by [`LinearSolver::Qr`].
+    ///
+    /// # Errors
+    /// As [`Estimator::learn`]; [`Error::Shape`] when there are not as many answers as rows.
+    pub fn fit_many<'a>(
+        &self,
+        x: impl Into<Matrix<'a>>,
+        y: ArrayView2<'a, f64>,
+    ) -> Result<Vec<FittedLinearRegression>> {
+        let problem = Problem::new(x, Answer::None);
+        problem.check(Self::NAME)?;
+        check_answers(Self::NAME, problem.x.rows(), y)?;
+        self.solve(&problem, y)
+    }
+
+    /// Mini-batches, for a target moved to mean 0 and divided by its deviation.
+    fn train<'a>(&self, problem: &Problem<'a>, values: &'a [f64]) -> Result<FittedLinearRegression> {
+        let y = ArrayView2::from(values.as_chunks::<1>().0);
+        let rows = Rows { x: problem.x, y, weights: problem.weights };
+        let centre = rows.centre(self.fit_intercept);
+        let variance = rows.variance(&centre);
+        let deviation: Vec<f64> = variance.iter().map(|v| if *v > 0.0 { v.sqrt() } else { 1.0 }).collect();
+        let (Some((of_y, deviation)), Some(mean_y)) = (deviation.split_last(), centre.y.first()) else {
+            return Err(Error::internal(Self::NAME, "no deviation of the target"));
+        };
+        let weights: Vec<f64> = problem.row_weights().into_iter().map(|w| w / centre.weight).collect();
+        let task = Task {
+            op: Self::NAME,
+            x: problem.x,
+            weights: &weights,
+            mean: &centre.x,
+            deviation,
+            outputs: 1,
+            fit_intercept: self.fit_intercept,
+            l2: 0.0,
+        };
+        let target = |row: &usize| values.get(*row).map_or(f32::NAN, |y| ((y - mean_y) / of_y) as f32);
+        let targets = |batch: &[usize]| batch.iter().map(target).collect();
+        let loss = |scores: &Tensor, targets: &Tensor| (scores - targets).square() * 0.5;
+        let trained = self.batches.train(&task, targets, loss, &problem.device())?;
+        let coef: Vec<f64> = trained.coef.iter().map(|c| c * of_y).collect();
+        let moved = trained.constants.first().map(|b| b * of_y);
+        let intercept = moved.map_or(0.0, |moved| moved + centre.constant(0, &coef));
+        let fitted = FittedLinear::new(coef, intercept)?;
+        Ok(FittedLinear { n_iter: trained.epochs, converged: trained.converged, ..fitted })
+    }
+
+    fn solve<'a>(&self, problem: &Problem<'a>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedLinearRegression>> {
+        let rows = Rows { x: problem.x, y, weights: problem.weights };
+        let centre = rows.centre(self.fit_intercept);
+        let mut table = Table { problem, centre: &centre, triangle: None, rank: 0, fit_intercept: self.fit_intercept };
+        let mut fits = Vec::with_capacity(rows.outputs());
+        let mut add = |table: &Table<'_, '_>, coef: Vec<f64>, intercept: Option<f64>, squares: f64, total: f64| {
+            let mut fitted = FittedLinear::new(coef, intercept.unwrap_or(0.0))?;
+            fitted.summary = Some(table.summary(&fitted, squares, total));
+            fits.push(fitted);
+            Ok(())
+        };
+        let constant = |output: usize, coef: &[f64]| self.fit_intercept.then(|| centre.constant(output, coef));
+        if rows.x.rows() < rows.width() {
+            let Wide { coefs, rank, squares, total } = solve_wide(&rows, &centre, 0.0);
+            table.rank = rank;
+            for (output, coef) in coefs.into_iter().enumerate() {
+                let intercept = constant(output, &coef);
+                add(&table, coef, intercept, squares[output], total[output])?;
+            }
+            return Ok(fits);
+        }
+        let triangle = Triangle::new(&rows, &centre);
+        let (coefs, rank) = triangle.solve();
+        (table.triangle, table.rank) = (Some(&triangle), rank);
+        for (output, mut coef) in coefs.into_iter().enumerate() {
+            let mut intercept = constant(output, &coef);
+            let squares = match rank == coef.len() {
+                true => refine(&rows, &centre, &triangle, output, &mut coef, &mut intercept),
+                false => triangle.squares[output],
+            };
+            add(&table, coef, intercept, squares, triangle.total[output])?;
+        }
+        Ok(fits)
+    }
+}
+
+/// What several answers' tables have in common.
+struct Table<'a, 'b> {
+    problem: &'a Problem<'b>,
+    centre: &'a Centre,
+    triangle: Option<&'a Triangle>,
+    rank: usize,
+    fit_intercept: bool,
+}
+
+impl Table<'_, '_> {
+    fn summary(&self, fitted: &FittedLinearRegression, squares: f64, total: f64) -> Summary {
+        let rows = self.centre.weight;
+        let freedom = rows - self.rank as f64 - f64::from(u8::from(self.fit_intercept));
+        let deviation = (freedom > 0.0).then(|| (squares / freedom).sqrt());
+        let regular = self.rank == fitted.coef.len() && deviation.is_some();
+        let (inverse, of_means) = match self.triangle.filter(|_| regular) {
+            Some(triangle) => triangle.inverse_diagonal(&self.centre.x),
+            None => (vec![f64::NAN; fitted.coef.len()], f64::NAN),
+        };
+        let error = |variance: f64| deviation.map(|deviation| deviation * variance.sqrt());
+        let name = |feature: usize| {
+            self.problem.names.and_then(|names| names.get(feature).cloned()).unwrap_or_else(|| format!("x{feature}"))
+        };
+        let terms = fitted.coef.iter().zip(inverse).enumerate();
+        let r2 = if total > 0.0 { 1.0 - squares / total } else { f64::from(u8::from(squares == 0.0)) };
+        let of_total = rows - f64::from(u8::from(self.fit_intercept));
+        Summary {
+            rows,
+            rank: self.rank,
+            freedom,
+            deviation,
+            r2,
+            adjusted_r2: (freedom > 0.0).then(|| 1.0 - (1.0 - r2) * of_total / freedom),
+            intercept: self
+                .fit_intercept
+                .then(|| Term::new("intercept".into(), fitted.intercept, error(1.0 / rows + of_means), freedom)),
+            terms: terms.map(|(i, (coef, variance))| Term::new(name(i), *coef, error(variance), freedom)).collect(),
+        }
+    }
+}
+
+impl FittedLinearRegression {
+    /// The regression table: standard errors, R², the residuals' deviation; `None` of [`LinearSolver::Stochastic`].
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
+    }
+}
+
+/// As many rows of answers as of features, all finite.
+pub(super) fn check_answers(op: &'static str, rows: usize, y: ArrayView2<'_, f64>) -> Result<()> {
+    if y.nrows() != rows || y.ncols() == 0 {
+        let message = format!("{rows} rows of features and answers {:?}; give [{rows}, answers]", y.shape());
+        return Err(Error::shape(op, message));
+    }
+    match y.axis_iter(Axis(0)).position(|row| row.iter().any(|v| !v.is_finite())) {
+        None => Ok(()),
+        Some(row) => {
+            let message = format!("target in row {row} is not finite; drop the row or correct it");
+            Err(Error::NonFinite { op, message })
+        }
+    }
+}

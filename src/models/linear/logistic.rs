@@ -1,0 +1,319 @@
+//! Logistic regression.
+
+use super::batches::{Batches, Task};
+use super::lbfgs::{Found, Search, minimise};
+use super::ridge::check_price;
+use super::rows::Rows;
+use super::softmax::{OnDevice, Softmax, losses};
+use crate::data::Matrix;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::models::class_weight::ClassWeight;
+use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::linalg;
+use crate::models::problem::Problem;
+use crate::models::store::{Reader, Writer};
+use ndarray::{Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+/// Logistic regression of two or more classes, scikit-learn's `LogisticRegression`: minimises
+/// `C · Σ loss + penalty(coef)`; more than two classes are fitted together (softmax), and their intercepts sum to 0.
+///
+/// ```
+/// use tilework::models::{Estimator, linear::LogisticRegression};
+/// let model = LogisticRegression::default().fit(&[[0.0], [1.0], [2.0], [3.0]], &[0u32, 0, 1, 1])?;
+/// assert_eq!(model.predict(&[[0.2], [2.9]])?, [0, 1]);
+/// assert!((model.predict_proba(&[[1.5]])?[[0, 1]] - 0.5).abs() < 1e-6); // halfway
+/// # Ok::<(), tilework::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogisticRegression {
+    /// What large coefficients cost.
+    pub penalty: Penalty,
+    /// The inverse of the penalty's price: large is free.
+    #[serde(rename = "C")]
+    pub c: f64,
+    /// Of [`Penalty::ElasticNet`], the share of the price that is on sizes: 1 is [`Penalty::L1`], 0 [`Penalty::L2`].
+    pub l1_ratio: f64,
+    /// Whether constants are fitted too, free of price.
+    pub fit_intercept: bool,
+    /// It stops once no entry of the gradient of the mean loss is larger, for features of deviation 1.
+    pub tol: f64,
+    /// The most steps.
+    pub max_iter: usize,
+    /// How much each class counts.
+    pub class_weight: Option<ClassWeight>,
+    /// How, and where, it is solved.
+    pub solver: LogisticSolver,
+    /// How [`LogisticSolver::Stochastic`] goes about it; `tol` and `max_iter` are those of the others.
+    pub batches: Batches,
+}
+
+/// What large coefficients cost in [`LogisticRegression`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Penalty {
+    /// Half of their squares.
+    #[default]
+    L2,
+    /// Their sizes: many become 0.
+    L1,
+    /// Both, shared by `l1_ratio`.
+    ElasticNet,
+    /// Nothing. Classes that can be told apart without a mistake then have no best coefficients.
+    None,
+}
+
+/// How [`LogisticRegression`] is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogisticSolver {
+    /// L-BFGS in f64 on the CPU (OWL-QN with [`Penalty::L1`] and [`Penalty::ElasticNet`]). The data is read in blocks, not
+    /// copied.
+    #[default]
+    Lbfgs,
+    /// The same with loss and gradient in f32 on the problem's device, for data so large that a GPU pays. The last digits are
+    /// noise: a `tol` below some 1e-5 may not be reached.
+    Tensor,
+    /// Mini-batches in f32 on the problem's device, of which they take next to no memory. Two or three digits; not with prices
+    /// on sizes.
+    Stochastic,
+}
+
+impl Default for LogisticRegression {
+    fn default() -> LogisticRegression {
+        LogisticRegression {
+            penalty: Penalty::L2,
+            c: 1.0,
+            l1_ratio: 0.0,
+            fit_intercept: true,
+            tol: 1e-4,
+            max_iter: 100,
+            class_weight: None,
+            solver: LogisticSolver::Lbfgs,
+            batches: Batches::default(),
+        }
+    }
+}
+
+/// A fitted [`LogisticRegression`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct FittedLogisticRegression {
+    /// `[1, F]` of two classes, for class 1; else `[C, F]`.
+    pub coef: Array2<f64>,
+    /// One a row of `coef`.
+    pub intercept: Vec<f64>,
+    /// Steps taken.
+    pub n_iter: usize,
+    /// Whether they came within the tolerance.
+    pub converged: bool,
+}
+
+impl LogisticRegression {
+    /// The prices of sizes and of squares, before `C`.
+    fn prices(&self) -> Result<(f64, f64)> {
+        let op = Self::NAME;
+        check_price(op, "tol", self.tol)?;
+        if !(self.c > 0.0 && self.c.is_finite()) {
+            return Err(Error::argument(op, format!("C is {}; give a finite number above 0", self.c)));
+        }
+        if !(0.0..=1.0).contains(&self.l1_ratio) {
+            return Err(Error::argument(op, format!("l1_ratio is {}; give a share, from 0 to 1", self.l1_ratio)));
+        }
+        if self.max_iter == 0 {
+            return Err(Error::argument(op, "max_iter is 0; give at least 1"));
+        }
+        Ok(match self.penalty {
+            Penalty::L2 => (0.0, 1.0),
+            Penalty::L1 => (1.0, 0.0),
+            Penalty::ElasticNet => (self.l1_ratio, 1.0 - self.l1_ratio),
+            Penalty::None => (0.0, 0.0),
+        })
+    }
+}
+
+impl Estimator for LogisticRegression {
+    type Fitted = FittedLogisticRegression;
+    const NAME: &'static str = "logistic-regression";
+
+    fn learn(&self, problem: &Problem<'_>) -> Result<FittedLogisticRegression> {
+        problem.check(Self::NAME)?;
+        let (labels, classes) = problem.labels(Self::NAME)?;
+        let (l1, l2) = self.prices()?;
+        let mut weights = problem.row_weights();
+        if let Some(class_weight) = &self.class_weight {
+            class_weight.apply(Self::NAME, labels, classes, &mut weights)?;
+        }
+        let total: f64 = weights.iter().sum();
+        weights.iter_mut().for_each(|w| *w /= total);
+
+        let outputs = if classes == 2 { 1 } else { classes };
+        let none = ArrayView2::from_shape((problem.x.rows(), 0), &[]);
+        let none = none.map_err(|e| Error::internal(Self::NAME, e.to_string()))?;
+        let rows = Rows { x: problem.x, y: none, weights: None };
+        let mut softmax = Softmax::new(rows, labels, weights, outputs, self.fit_intercept);
+        (softmax.l1, softmax.l2) = (l1 / (self.c * total), l2 / (self.c * total));
+        let (sizes, inverse) = (softmax.sizes(), softmax.inverse());
+        let noise = match self.solver {
+            LogisticSolver::Tensor => f64::from(8.0 * f32::EPSILON),
+            _ => 8.0 * f64::EPSILON,
+        };
+        let tol = self.tol / softmax.curvature().sqrt(); // so that it is scikit-learn's for features of deviation 1
+        let search = Search { l1: &sizes, inverse: &inverse, tol, noise, max_iter: self.max_iter };
+        let start = vec![0.0; softmax.parameters()];
+        let found = match self.solver {
+            LogisticSolver::Lbfgs => minimise(start, search, |p, gradient| Ok(softmax.evaluate(p, gradient)))?,
+            LogisticSolver::Tensor => {
+                let on_device = OnDevice::new(&softmax, &problem.device())?;
+                minimise(start, search, |p, gradient| on_device.evaluate(p, gradient))?
+            }
+            LogisticSolver::Stochastic => self.train(&softmax, &problem.device())?,
+        };
+        fitted(&softmax, found)
+    }
+}
+
+impl LogisticRegression {
+    fn train(&self, softmax: &Softmax<'_>, device: &Device) -> Result<Found> {
+        if softmax.l1 > 0.0 {
+            let message = "solver stochastic knows no price on sizes; take solver lbfgs or penalty l2";
+            return Err(Error::argument(Self::NAME, message));
+        }
+        let task = Task {
+            op: Self::NAME,
+            x: softmax.rows.x,
+            weights: &softmax.weights,
+            mean: &softmax.centre.x,
+            deviation: &softmax.deviation(),
+            outputs: softmax.outputs,
+            fit_intercept: softmax.fit_intercept,
+            l2: softmax.l2,
+        };
+        let targets = |batch: &[usize]| softmax.targets(batch.iter().copied());
+        let trained = self.batches.train(&task, targets, losses, device)?;
+        let x = [trained.coef, trained.constants].concat();
+        Ok(Found { x, n_iter: trained.epochs, converged: trained.converged })
+    }
+}
+
+fn fitted(softmax: &Softmax<'_>, found: Found) -> Result<FittedLogisticRegression> {
+    let op = LogisticRegression::NAME;
+    let (coef, intercept) = softmax.uncentred(&found.x);
+    if !coef.iter().chain(&intercept).all(|v| v.is_finite()) {
+        let message = "numbers leave the range of f64 on the way; scale the columns".to_owned();
+        return Err(Error::NonFinite { op, message });
+    }
+    let Found { n_iter, converged, .. } = found;
+    if !converged {
+        log::warn!("{op}: not converged after {n_iter} steps; raise max_iter, or scale the columns");
+    }
+    let coef = Array2::from_shape_vec((softmax.outputs, softmax.rows.width()), coef);
+    let coef = coef.map_err(|e| Error::internal(op, e.to_string()))?;
+    Ok(FittedLogisticRegression { coef, intercept, n_iter, converged })
+}
+
+impl FittedLogisticRegression {
+    /// The class of each row, `[N]`.
+    ///
+    /// # Errors
+    /// As [`Model::outcome`].
+    pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<u32>> {
+        let scores = self.decision_function(x)?;
+        match scores.ncols() {
+            1 => Ok(scores.iter().map(|&score| u32::from(score > 0.0)).collect()),
+            _ => Ok(largest(&scores)),
+        }
+    }
+
+    /// The score of each class, `[N, C]`, or of class 1 over class 0, `[N, 1]`: the logarithm of their odds.
+    ///
+    /// # Errors
+    /// As [`Model::outcome`].
+    pub fn decision_function<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
+        const ROWS: usize = 256; // of a block that is widened at once
+        let (x, (outputs, width)) = (x.into(), self.coef.dim());
+        check_rows(LogisticRegression::NAME, width, x)?;
+        let coef: Vec<f64> = self.coef.iter().copied().collect();
+        let mut scores = vec![0.0; x.rows() * outputs];
+        for (block, out) in scores.chunks_mut(ROWS * outputs.max(1)).enumerate() {
+            linalg::scores(width, &x.block(block * ROWS..(block + 1) * ROWS), &coef, out);
+            for row in out.chunks_exact_mut(outputs.max(1)) {
+                row.iter_mut().zip(&self.intercept).for_each(|(score, b)| *score += b);
+            }
+        }
+        let shape = (x.rows(), outputs);
+        Array2::from_shape_vec(shape, scores).map_err(|e| Error::internal(LogisticRegression::NAME, e.to_string()))
+    }
+
+    /// The probability of each class, `[N, C]`.
+    ///
+    /// # Errors
+    /// As [`Model::outcome`].
+    pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
+        let mut scores = self.decision_function(x)?;
+        if scores.ncols() == 1 {
+            let p = |z: f64| 1.0 / (1.0 + (-z).exp()); // 0 where e^-z is infinite
+            return Ok(Array2::from_shape_fn((scores.nrows(), 2), |(row, class)| {
+                let score = scores[[row, 0]];
+                p(if class == 1 { score } else { -score })
+            }));
+        }
+        for mut row in scores.axis_iter_mut(Axis(0)) {
+            let most = row.iter().fold(f64::NEG_INFINITY, |most, z| most.max(*z));
+            row.mapv_inplace(|z| (z - most).exp());
+            let sum = row.sum();
+            row /= sum;
+        }
+        Ok(scores)
+    }
+}
+
+impl Model for FittedLogisticRegression {
+    fn kind(&self) -> &'static str {
+        LogisticRegression::NAME
+    }
+
+    fn width(&self) -> usize {
+        self.coef.ncols()
+    }
+
+    fn classes(&self) -> usize {
+        self.coef.nrows().max(2)
+    }
+
+    fn outcome(&self, x: Matrix<'_>) -> Result<Prediction> {
+        self.predict(x).map(Prediction::Labels)
+    }
+
+    fn probabilities(&self, x: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+        self.predict_proba(x).map(Some)
+    }
+
+    fn decision(&self, x: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+        self.decision_function(x).map(Some)
+    }
+
+    fn influence(&self) -> Option<Influence> {
+        Some(Influence::Coefficients(self.coef.clone()))
+    }
+
+    fn store(&self, out: &mut Writer<'_>) -> Result<()> {
+        out.note(&(self.n_iter, self.converged))?;
+        out.matrix("coef", &self.coef)?;
+        out.doubles("intercept", &self.intercept, &[self.intercept.len()])
+    }
+
+    fn restore(from: &Reader<'_>) -> Result<FittedLogisticRegression> {
+        let coef = from.matrix("coef")?;
+        let intercept = from.vector("intercept", coef.nrows())?;
+        let (n_iter, converged) = from.note()?;
+        if coef.nrows() == 0 || coef.nrows() == 2 || coef.ncols() == 0 {
+            return Err(from.error(format!("coefficients {:?}: one row, or three and more, are needed", coef.dim())));
+        }
+        match coef.iter().chain(&intercept).all(|v| v.is_finite()) {
+            true => Ok(FittedLogisticRegression { coef, intercept, n_iter, converged }),
+            false => Err(from.error("coefficients that are not finite")),
+        }
+    }
+}

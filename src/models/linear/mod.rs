@@ -1,0 +1,143 @@
+//! Linear models: least squares and its penalised kin, in f64 on the CPU whatever device there is, because in f32 normal
+//! equations lose every digit on ill-conditioned data; and logistic regression.
+
+mod batches;
+mod descent;
+mod elastic_net;
+mod lbfgs;
+mod least_squares;
+mod logistic;
+mod polynomial;
+mod refine;
+mod ridge;
+mod rows;
+mod softmax;
+mod summary;
+mod triangle;
+mod wide;
+
+pub use batches::Batches;
+pub use elastic_net::{ElasticNet, Lasso};
+pub use least_squares::{LinearRegression, LinearSolver};
+pub use logistic::{FittedLogisticRegression, LogisticRegression, LogisticSolver, Penalty};
+pub use polynomial::PolynomialFeatures;
+pub use ridge::Ridge;
+pub use summary::{Summary, Term};
+
+use super::estimator::{Estimator, Influence, Model, Prediction, check_rows};
+use super::linalg::dot;
+use super::store::{Reader, Writer};
+use crate::data::Matrix;
+use crate::error::{Error, Result};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
+
+/// A fitted [`LinearRegression`].
+pub type FittedLinearRegression = FittedLinear<LinearRegression>;
+/// A fitted [`Ridge`].
+pub type FittedRidge = FittedLinear<Ridge>;
+/// A fitted [`Lasso`].
+pub type FittedLasso = FittedLinear<Lasso>;
+/// A fitted [`ElasticNet`].
+pub type FittedElasticNet = FittedLinear<ElasticNet>;
+
+/// What the linear regressions have in common once fitted: `x · coef + intercept`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FittedLinear<E> {
+    /// One number a feature, `[F]`.
+    pub coef: Vec<f64>,
+    /// What is predicted where all features are 0; 0 when none was fitted.
+    pub intercept: f64,
+    /// Rounds of an iterative solver; 0 of a direct one.
+    pub n_iter: usize,
+    /// Whether the solver came within its tolerance; a direct one always does.
+    pub converged: bool,
+    summary: Option<Summary>,
+    of: PhantomData<fn() -> E>,
+}
+
+/// What is no tensor in a file.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    width: usize,
+    n_iter: usize,
+    converged: bool,
+    summary: Option<Summary>,
+}
+
+impl<E: Estimator> FittedLinear<E> {
+    /// Of a direct solver, or of an iterative one that ended well. Numbers that are not finite come of data beyond the range
+    /// of f64.
+    fn new(coef: Vec<f64>, intercept: f64) -> Result<FittedLinear<E>> {
+        if !(intercept.is_finite() && coef.iter().all(|c| c.is_finite())) {
+            let message = "numbers leave the range of f64 on the way; scale the columns".to_owned();
+            return Err(Error::NonFinite { op: E::NAME, message });
+        }
+        Ok(FittedLinear { coef, intercept, n_iter: 0, converged: true, summary: None, of: PhantomData })
+    }
+
+    /// The number for each row, `[N]`.
+    ///
+    /// # Errors
+    /// As [`Model::outcome`].
+    pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<f64>> {
+        const ROWS: usize = 256; // of a block that is widened at once
+        let (x, width) = (x.into(), self.coef.len());
+        check_rows(E::NAME, width, x)?;
+        let blocks = (0..x.rows()).step_by(ROWS).map(|start| x.block(start..start + ROWS));
+        let mut out = Vec::with_capacity(x.rows());
+        for block in blocks {
+            out.extend(block.chunks_exact(width.max(1)).map(|row| dot(row, &self.coef) + self.intercept));
+        }
+        Ok(out)
+    }
+}
+
+impl<E: Estimator> Model for FittedLinear<E> {
+    fn kind(&self) -> &'static str {
+        E::NAME
+    }
+
+    fn width(&self) -> usize {
+        self.coef.len()
+    }
+
+    fn classes(&self) -> usize {
+        0
+    }
+
+    fn outcome(&self, x: Matrix<'_>) -> Result<Prediction> {
+        self.predict(x).map(Prediction::Values)
+    }
+
+    fn probabilities(&self, _: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+        Ok(None)
+    }
+
+    fn decision(&self, _: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+        Ok(None)
+    }
+
+    fn influence(&self) -> Option<Influence> {
+        Array2::from_shape_vec((1, self.coef.len()), self.coef.clone()).ok().map(Influence::Coefficients)
+    }
+
+    fn store(&self, out: &mut Writer<'_>) -> Result<()> {
+        let (n_iter, converged, summary) = (self.n_iter, self.converged, self.summary.clone());
+        out.note(&Note { width: self.coef.len(), n_iter, converged, summary })?;
+        out.doubles("coef", &self.coef, &[self.coef.len()])?;
+        out.doubles("intercept", &[self.intercept], &[1])
+    }
+
+    fn restore(from: &Reader<'_>) -> Result<FittedLinear<E>> {
+        let Note { width, n_iter, converged, summary } = from.note()?;
+        let (coef, intercept) = (from.vector("coef", width)?, from.vector("intercept", 1)?);
+        let fitted = FittedLinear::new(coef, intercept.first().copied().unwrap_or(f64::NAN));
+        let fitted = fitted.map_err(|_| from.error("coefficients that are not finite"))?;
+        if width == 0 || summary.as_ref().is_some_and(|summary| !summary.fits(width)) {
+            return Err(from.error("coefficients and their summary do not fit together"));
+        }
+        Ok(FittedLinear { n_iter, converged, summary, ..fitted })
+    }
+}
