@@ -1,10 +1,21 @@
-//! A training step (forward, cross-entropy, backward, Adam) of the two reference networks, on each device.
-//! `cargo bench --bench train_step`
+//! A training step (forward, cross-entropy, backward, Adam) of the two reference networks, on each device, and first what it
+//! consists of. `cargo bench --bench train_step`
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use std::time::Instant;
 use tilework::nn::{Linear, Module, Relu, Sequential};
 use tilework::optim::{Adam, Optimizer};
 use tilework::{Device, Rng, Tensor};
+
+/// Name, layers and batch.
+type Case = (&'static str, &'static [usize], usize);
+
+const CASES: [Case; 4] = [
+    ("small_b32", &[64, 64, 32, 10], 32),
+    ("big_b32", &[784, 512, 256, 10], 32),
+    ("big_b128", &[784, 512, 256, 10], 128),
+    ("big_b1024", &[784, 512, 256, 10], 1024),
+];
 
 fn network(sizes: &[usize], device: &Device) -> Sequential {
     let rng = &mut Rng::seed(0);
@@ -18,29 +29,86 @@ fn network(sizes: &[usize], device: &Device) -> Sequential {
     net
 }
 
+/// A network in training.
+struct Learner {
+    net: Sequential,
+    adam: Optimizer,
+    x: Tensor,
+    y: Tensor,
+    batch: usize,
+    step: usize,
+}
+
+impl Learner {
+    const BATCHES: usize = 8;
+
+    fn new((_, sizes, batch): Case, device: &Device) -> Learner {
+        let net = network(sizes, device);
+        let rows = Learner::BATCHES * batch;
+        let x = Tensor::uniform([rows, sizes[0]], 0.0, 1.0, &mut Rng::seed(1), device);
+        let y = Tensor::from_vec((0..rows as u32).map(|i| i % 10).collect::<Vec<u32>>(), rows, device);
+        let adam = Optimizer::new(Adam::default(), net.parameters());
+        Learner { net, adam, x, y, batch, step: 0 }
+    }
+
+    /// One step; `mark` is called after forward, after backward and after the optimizer.
+    fn step(&mut self, mut mark: impl FnMut(usize)) {
+        let start = self.step % Learner::BATCHES * self.batch;
+        self.step += 1;
+        let rows = start..start + self.batch;
+        let loss = self.net.forward(&self.x.slice(0, rows.clone())).cross_entropy(&self.y.slice(0, rows));
+        mark(0);
+        let grads = loss.backward().expect("a gradient");
+        mark(1);
+        self.adam.step(grads).expect("a step runs");
+        mark(2);
+    }
+}
+
+/// Prints the medians of what a step consists of: recording its three parts, finding its plan, running it.
+fn parts(case: Case, device: &Device) {
+    let mut learner = Learner::new(case, device);
+    (0..20).for_each(|_| learner.step(|_| ()));
+    let steps = (300_000 / (case.1[0] * case.2)).clamp(20, 3000);
+    let mut all: [Vec<f64>; 6] = Default::default();
+    for _ in 0..steps {
+        let (before, began) = (device.stats(), Instant::now());
+        let mut ends = [0.0; 3];
+        learner.step(|part| ends[part] = began.elapsed().as_secs_f64() * 1e6);
+        let after = device.stats();
+        let planning = (after.planning_ns - before.planning_ns) as f64 / 1e3;
+        let running = (after.running_ns - before.running_ns) as f64 / 1e3;
+        let optimizer = ends[2] - ends[1] - planning - running;
+        for (all, part) in all.iter_mut().zip([ends[0], ends[1] - ends[0], optimizer, planning, running, ends[2]]) {
+            all.push(part);
+        }
+    }
+    let median = |mut all: Vec<f64>| {
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    let [forward, backward, optimizer, planning, running, whole] = all.map(median);
+    println!(
+        "{:10} {}: {whole:8.1} µs = recording {:.1} (forward {forward:.1}, backward {backward:.1}, optimizer {optimizer:.1}) \
+         + planning {planning:.1} + running {running:.1}",
+        case.0,
+        device.kind(),
+        forward + backward + optimizer,
+    );
+}
+
 fn train_step(c: &mut Criterion) {
+    let devices = || std::iter::once(Device::cpu()).chain(Device::gpu());
+    for device in devices() {
+        CASES.iter().for_each(|case| parts(*case, &device));
+    }
     let mut group = c.benchmark_group("train_step");
-    for device in std::iter::once(Device::cpu()).chain(Device::gpu()) {
-        for (name, sizes, batch) in [
-            ("small_b32", &[64, 64, 32, 10][..], 32),
-            ("big_b32", &[784, 512, 256, 10][..], 32),
-            ("big_b128", &[784, 512, 256, 10][..], 128),
-        ] {
-            let net = network(sizes, &device);
-            let rows = 8 * batch;
-            let x = Tensor::uniform([rows, sizes[0]], 0.0, 1.0, &mut Rng::seed(1), &device);
-            let y = Tensor::from_vec((0..rows as u32).map(|i| i % 10).collect::<Vec<u32>>(), rows, &device);
-            let mut adam = Optimizer::new(Adam::default(), net.parameters());
-            let mut step = 0;
-            group.bench_function(BenchmarkId::new(name, device.kind()), |b| {
-                b.iter(|| {
-                    let start = step % 8 * batch;
-                    step += 1;
-                    let x = x.slice(0, start..start + batch);
-                    let loss = net.forward(&x).cross_entropy(&y.slice(0, start..start + batch));
-                    loss.backward().and_then(|grads| adam.step(grads)).expect("a step runs");
-                });
-                net.parameters()[0].1.tensor().to_vec::<f32>().expect("the queued steps ran");
+    for device in devices() {
+        for case in CASES {
+            let mut learner = Learner::new(case, &device);
+            group.bench_function(BenchmarkId::new(case.0, device.kind()), |b| {
+                b.iter(|| learner.step(|_| ()));
+                learner.net.parameters()[0].1.tensor().to_vec::<f32>().expect("the queued steps ran");
             });
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Counters {
     pub flushes: Counter,
     pub plans: Counter,
     pub plan_hits: Counter,
+    pub planning: Counter,
+    pub running: Counter,
 }
 
 impl Counters {
@@ -33,6 +35,8 @@ impl Counters {
             flushes: self.flushes.get(),
             plans_built: self.plans.get(),
             plans_reused: self.plan_hits.get(),
+            planning_ns: self.planning.get(),
+            running_ns: self.running.get(),
             ..Stats::default()
         }
     }
@@ -50,6 +54,10 @@ pub struct Stats {
     pub plans_built: u64,
     /// Plans found in the cache.
     pub plans_reused: u64,
+    /// Nanoseconds spent on finding the plan of a batch, or building it.
+    pub planning_ns: u64,
+    /// Nanoseconds spent on running plans: on the CPU the work itself, on a GPU handing it over.
+    pub running_ns: u64,
     /// Compute dispatches (GPU).
     pub dispatches: u64,
     /// Submits to the queue (GPU).

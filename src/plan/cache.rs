@@ -6,6 +6,7 @@ use crate::plan::batch::Call;
 use crate::plan::key::{CallKey, Structure};
 use crate::plan::run::Plan;
 use rustc_hash::FxHashMap;
+use std::time::Instant;
 
 /// Plans kept; the least recently used half goes when there are more.
 const MAX_PLANS: usize = 256;
@@ -44,23 +45,31 @@ impl Plans {
     }
 
     fn try_run(&mut self, device: &Device, calls: &[Call]) -> Result<()> {
+        let began = Instant::now();
+        let counters = device.counters();
         let structure = Structure::of(calls);
         self.clock += 1;
         let clock = self.clock;
         let same_hash = self.by_hash.entry(structure.hash).or_default();
         if let Some(entry) = same_hash.iter_mut().find(|entry| entry.calls == structure.calls) {
             entry.used = clock;
-            device.counters().plan_hits.add(1);
+            counters.plan_hits.add(1);
             let before = entry.plan.kept();
+            let found = Instant::now();
+            counters.planning.add((found - began).as_nanos() as u64);
             let result = entry.plan.run(device, calls, &structure.externals);
+            counters.running.add(found.elapsed().as_nanos() as u64);
             let more = entry.plan.kept() - before;
             self.keep(more);
             return result;
         }
         let plan = Plan::build(device, &structure)?;
-        device.counters().plans.add(1);
+        counters.plans.add(1);
         let Structure { calls: keys, externals, .. } = structure;
+        let built = Instant::now();
+        counters.planning.add((built - began).as_nanos() as u64);
         let result = plan.run(device, calls, &externals);
+        counters.running.add(built.elapsed().as_nanos() as u64);
         let more = plan.kept();
         same_hash.push(Entry { calls: keys, plan, used: clock });
         self.count += 1;

@@ -13,6 +13,7 @@ use crate::plan::step::Step;
 use crate::plan::trace;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::time::Instant;
 #[cfg(feature = "gpu")]
 use {
     crate::device::gpu::{Gpu, GpuBuffer, Prepared},
@@ -41,6 +42,8 @@ struct GpuSteps {
 }
 
 struct CpuStep {
+    /// The operations in it, for traces.
+    name: String,
     kernel: CpuKernel,
     /// Buffer and offset variable.
     inputs: Vec<(usize, usize)>,
@@ -141,8 +144,18 @@ impl Plan {
         for &words in self.placement.outputs.iter().map(|(_, words)| words).chain(&self.placement.temps) {
             table.push(Held::Own(cpu.alloc(words)?));
         }
-        for step in steps {
-            run_cpu_step(cpu, step, &mut table, vars)?;
+        if trace::wants("time") {
+            let mut times = Vec::with_capacity(steps.len());
+            for step in steps {
+                let began = Instant::now();
+                run_cpu_step(cpu, step, &mut table, vars)?;
+                times.push((step.name.as_str(), began.elapsed()));
+            }
+            trace::print_times(&times);
+        } else {
+            for step in steps {
+                run_cpu_step(cpu, step, &mut table, vars)?;
+            }
         }
         for (&(call, _), held) in self.placement.outputs.iter().zip(table.drain(externals.len()..)) {
             if let Held::Own(block) = held {
@@ -231,6 +244,7 @@ fn cpu_step(device: &Device, step: &Step, placement: &Placement) -> Result<CpuSt
     let (inputs, outputs) = operands(step);
     let args = Args { inputs: &inputs, outputs: &outputs, scalars: step.scalars.len(), caps: device.caps() };
     Ok(CpuStep {
+        name: step.names.join("+"),
         kernel: step.kernel.cpu(&args)?,
         inputs: step.inputs.iter().map(|input| (placement.get(input.value).buffer, input.var)).collect(),
         outputs: step

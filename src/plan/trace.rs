@@ -1,10 +1,11 @@
 //! What `TILEWORK_TRACE` prints on standard error: `plan` every plan as it is built, with its launches, what was fused, and its
-//! memory; `wgsl` the shaders of its launches; `plan,wgsl` both.
+//! memory; `wgsl` the shaders of its launches; `time` what each step of a plan took on the CPU, run by run; `plan,wgsl` both.
 
 use crate::device::Device;
 use crate::plan::place::Placement;
 use crate::plan::step::Step;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Whether the environment asks for `what`.
 pub(crate) fn wants(what: &str) -> bool {
@@ -16,6 +17,13 @@ pub(crate) fn wants(what: &str) -> bool {
 #[cfg(feature = "gpu")]
 pub(crate) fn print_shader(launch: &crate::device::launch::Launch) {
     eprintln!("// {}: {} groups\n{}", launch.name, launch.groups, launch.source);
+}
+
+/// Prints the steps of one run with their times on standard error.
+pub(crate) fn print_times(steps: &[(&str, Duration)]) {
+    let all: Duration = steps.iter().map(|(_, time)| *time).sum();
+    let line = |(name, time): &(&str, Duration)| format!("{:10.2} µs  {name}\n", time.as_secs_f64() * 1e6);
+    eprint!("run: {:.2} µs\n{}", all.as_secs_f64() * 1e6, steps.iter().map(line).collect::<String>());
 }
 
 /// Prints one plan on standard error.
