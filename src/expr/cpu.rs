@@ -4,9 +4,11 @@
 //! vectorised loop over the block. Inputs that lie contiguously are read where they are, and outputs are written where they
 //! go; only other views and the ragged end are staged through a copy.
 
+use super::compiled::{self, Loop};
 use super::gather::{Lane, gather};
 use super::lift::{Block, CHUNK, Chunk};
 use super::{Inst, Node, Program, Ty};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Values computed at a time.
@@ -26,6 +28,8 @@ pub(crate) const BLOCK: usize = 1024;
 /// ```
 #[derive(Debug)]
 pub struct Code {
+    /// The loop of a formula that is compiled whole.
+    whole: Option<Loop>,
     steps: Vec<Step>,
     copies: Vec<(Place, usize)>, // outputs that are inputs, constants or other outputs
     constants: Vec<u32>,
@@ -87,8 +91,13 @@ impl Register {
 }
 
 impl Code {
-    /// Assigns registers: a value's is free again after its last use.
+    /// The program as it runs fastest.
     pub fn new(program: &Program) -> Code {
+        Code { whole: compiled::find(program), ..Code::evaluated(program) }
+    }
+
+    /// The program instruction by instruction. Assigns registers: a value's is free again after its last use.
+    pub(super) fn evaluated(program: &Program) -> Code {
         let (nodes, results) = (program.nodes(), program.results());
         let constant = |node: &Node| if let Inst::Const(bits) = node.inst { Some(bits) } else { None };
         let constants: Vec<u32> = nodes.iter().filter_map(constant).collect();
@@ -131,7 +140,7 @@ impl Code {
         let copies = results.iter().map(|&id| places[id as usize]).enumerate();
         let copies = copies.filter(|&(n, place)| place != Place::Output(n)).map(|(n, place)| (place, n)).collect();
         let (params, lanes, outputs) = (program.params(), program.inputs().len(), results.len());
-        Code { steps, copies, constants, params, lanes, outputs, registers }
+        Code { whole: None, steps, copies, constants, params, lanes, outputs, registers }
     }
 
     /// Computes all elements of the outputs, which have one length.
@@ -140,6 +149,11 @@ impl Code {
     /// depend on where runs begin and end, nor on the CPU's instruction set.
     pub fn run(&self, lanes: &[Lane<'_>], params: &[u32], outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
         debug_assert!(lanes.len() == self.lanes && params.len() >= self.params && outputs.len() == self.outputs);
+        if let Some(whole) = self.whole
+            && run_whole(whole, lanes, params, outputs)
+        {
+            return;
+        }
         let len = outputs.iter().map(|out| out.len()).min().unwrap_or(0);
         self.prepare(lanes, params, scratch);
         for start in (0..len).step_by(BLOCK) {
@@ -257,6 +271,18 @@ impl Frame<'_, '_> {
         self.block(place, outputs, scratch).copy_to(&mut output[self.range.clone()]);
         outputs[n] = output;
     }
+}
+
+/// Runs a compiled loop, where all lanes are slices of floats; false, and nothing done, elsewhere.
+fn run_whole(whole: Loop, lanes: &[Lane<'_>], params: &[u32], outputs: &mut [&mut [u32]]) -> bool {
+    let mut inputs: SmallVec<[&[f32]; 4]> = SmallVec::new();
+    for lane in lanes {
+        let Lane::Slice(words) = lane else { return false };
+        inputs.push(bytemuck::cast_slice(words));
+    }
+    let mut outs: SmallVec<[&mut [f32]; 4]> = outputs.iter_mut().map(|out| bytemuck::cast_slice_mut(out)).collect();
+    whole(&inputs, bytemuck::cast_slice(params), &mut outs);
+    true
 }
 
 /// The type that picks a row's loop: its first operand's.

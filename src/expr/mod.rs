@@ -13,6 +13,7 @@
 //! ```
 
 mod build;
+mod compiled;
 mod cpu;
 mod diff;
 mod formula;
