@@ -7,6 +7,8 @@ use crate::expr::{Code, Lane, Program, Scratch, gather, pack_halves};
 use crate::plan::kernel::Operand;
 use crate::shape::{Layout, collapse_slice};
 use smallvec::SmallVec;
+use std::cell::Cell;
+use std::thread::LocalKey;
 
 /// Values that are computed at a time: they and their operands stay in the first cache.
 const BLOCK: usize = 1024;
@@ -19,6 +21,8 @@ pub(crate) struct Blocks {
     views: Vec<View>,
     outputs: SmallVec<[DType; 2]>,
     cost: u64,
+    /// Whether the program is the identity.
+    plain: bool,
 }
 
 struct View {
@@ -34,13 +38,33 @@ enum Kind {
     Strided,
 }
 
-/// Memory that a thread keeps from block to block.
+/// Memory that a thread keeps from run to run.
 #[derive(Default)]
 pub(crate) struct Work {
     scratch: Scratch,
     gathered: Vec<u32>,
     /// Blocks of 16-bit outputs, before they are packed.
     wide: Vec<u32>,
+    given: Vec<u32>,
+}
+
+impl Work {
+    /// Lends the thread's own.
+    pub fn with<T>(f: impl FnOnce(&mut Work) -> T) -> T {
+        thread_local!(static KEPT: Kept<Work> = const { Cell::new(None) });
+        lend(&KEPT, f)
+    }
+}
+
+/// Working memory that a thread keeps: to allocate and clear it costs more than a small run.
+pub(crate) type Kept<W> = Cell<Option<Box<W>>>;
+
+/// Lends what the thread keeps to `f`. Another run on this thread meanwhile (rayon may start one within) gets a new one.
+pub(crate) fn lend<W: Default, T>(kept: &'static LocalKey<Kept<W>>, f: impl FnOnce(&mut W) -> T) -> T {
+    let mut work = kept.take().unwrap_or_default();
+    let result = f(&mut work);
+    kept.set(Some(work));
+    result
 }
 
 impl Blocks {
@@ -59,7 +83,8 @@ impl Blocks {
             View { dtype: x.dtype, layout, kind }
         };
         let views = operands.iter().zip(layouts).map(view).collect();
-        Blocks { code: Code::new(program), views, outputs: program.outputs().into(), cost: 1 + program.len() as u64 }
+        let plain = program.is_identity();
+        Blocks { code: Code::new(program), views, outputs: program.outputs().into(), cost: 1 + program.len() as u64, plain }
     }
 
     /// Elements `start..` (an even number) of the common shape, as many as `outputs` hold. `given` are the program's first
@@ -79,11 +104,14 @@ impl Blocks {
             _ => held.min().unwrap_or(0),
         };
         let strided = self.views.iter().filter(|view| view.kind != Kind::Contiguous).count();
-        work.gathered.resize(strided * BLOCK, 0);
-        work.wide.resize(self.halves() * BLOCK, 0);
+        let grow = |space: &mut Vec<u32>, blocks: usize| space.resize(space.len().max(blocks * BLOCK), 0);
+        grow(&mut work.gathered, strided);
+        grow(&mut work.wide, self.halves());
+        // What lies in place needs no gathering: the evaluator cuts its own blocks, and a compiled loop none.
+        let block = if strided == 0 && self.halves() == 0 { len } else { BLOCK };
         let mut done = 0;
         while done < len {
-            let size = BLOCK.min(len - done);
+            let size = block.min(len - done);
             let at = start + done;
             let mut free = work.gathered.chunks_exact_mut(BLOCK);
             let mut lanes: SmallVec<[Lane<'_>; 8]> =
@@ -125,12 +153,45 @@ impl Blocks {
         self.outputs.iter().filter(|dtype| dtype.size() == 2).count()
     }
 
+    /// As [`Blocks::run`], with the contents of the last output (32 bits each) as the program's first input: they are replaced block by block.
+    pub fn replace(
+        &self,
+        inputs: &[(&[u32], usize)],
+        params: &[u32],
+        start: usize,
+        outputs: &mut [&mut [u32]],
+        work: &mut Work,
+    ) {
+        let len = outputs.last().map_or(0, |out| out.len());
+        let mut given = std::mem::take(&mut work.given);
+        for done in (0..len).step_by(BLOCK) {
+            let end = len.min(done + BLOCK);
+            given.clear();
+            given.extend_from_slice(outputs.last().map_or(&[][..], |out| &out[done..end]));
+            let outs = outputs.iter_mut().zip(&self.outputs);
+            let mut outs: SmallVec<[&mut [u32]; 4]> =
+                outs.map(|(out, dtype)| &mut out[done / per_word(*dtype)..end.div_ceil(per_word(*dtype))]).collect();
+            self.run(&[&given], inputs, params, start + done, &mut outs, work);
+        }
+        work.given = given;
+    }
+
+    /// Elements `start..start + len` where they lie, when the program hands its one input on as it is.
+    pub fn in_place<'a>(&self, inputs: &[(&'a [u32], usize)], start: usize, len: usize) -> Option<&'a [u32]> {
+        match (&self.views[..], inputs) {
+            ([view], &[(words, offset)]) if self.plain && view.kind == Kind::Contiguous => {
+                words.get(offset + start..offset + start + len)
+            }
+            _ => None,
+        }
+    }
+
     /// All elements, shared out over threads. The result does not depend on their number: every element is computed alone.
     pub fn run_all(&self, cpu: &Cpu, inputs: &[(&[u32], usize)], params: &[u32], outputs: &mut [&mut [u32]]) {
         let parts = outputs.iter_mut().zip(&self.outputs).map(|(out, dtype)| (&mut **out, CHUNK / per_word(*dtype)));
         let parts = parts.collect();
         for_chunks_of_all(cpu.threads(), parts, self.cost * CHUNK as u64, |index, outs| {
-            self.run(&[], inputs, params, index * CHUNK, outs, &mut Work::default());
+            Work::with(|work| self.run(&[], inputs, params, index * CHUNK, outs, work));
         });
     }
 }

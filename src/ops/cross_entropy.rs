@@ -284,12 +284,13 @@ impl Reading<'_> {
 
     /// Rows `first..first + count` in blocks: `visit` gets each block's first row and what was made of it.
     pub fn blocks(&self, first: usize, count: usize, mut visit: impl FnMut(usize, &Exponentials)) {
-        let mut made = Exponentials::default();
-        for start in (first..first + count).step_by(self.rows.block()) {
-            let size = self.rows.block().min(first + count - start);
-            made.take(self.rows, self.logits, start, size);
-            visit(start, &made);
-        }
+        Exponentials::with(|made| {
+            for start in (first..first + count).step_by(self.rows.block()) {
+                let size = self.rows.block().min(first + count - start);
+                made.take(self.rows, self.logits, start, size);
+                visit(start, made);
+            }
+        });
     }
 
     /// Calls `keep` with each row, its loss and the weight of its target.

@@ -160,8 +160,7 @@ impl Kernel for MatMul {
             let (inputs, scalars) = (call.inputs, call.scalars);
             let parts = call.outputs.iter_mut().map(|out| (&mut **out, CHUNK)).collect();
             for_chunks_of_all(call.cpu.threads(), parts, 4 * CHUNK as u64, |index, outs| {
-                let result = outs.last().map_or_else(Vec::new, |out| out.to_vec());
-                epilogue.run(&[&result], &inputs[2..], scalars, index * CHUNK, outs, &mut Work::default());
+                Work::with(|work| epilogue.replace(&inputs[2..], scalars, index * CHUNK, outs, work));
             });
             Ok(())
         }))

@@ -1,7 +1,7 @@
 //! Reductions on the CPU. Partitions and the order of joining depend on shapes alone, never on the number of threads.
 
 use crate::device::cpu::Cpu;
-use crate::device::cpu::columns::fold_row;
+use crate::device::cpu::columns::fold_down;
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::cpu::reduce::{Fold, fold, fold_rows};
 use crate::dtype::DType;
@@ -111,13 +111,15 @@ impl Joiner {
         }
     }
 
-    /// `all[j] = all[j] + row[j]`, for each j.
-    fn rows(self, all: &mut [u32], row: &[u32]) {
+    /// `all[j] = all[j] + row[j]`, for each j and each row; rows begin `stride` apart.
+    fn down(self, all: &mut [u32], rows: &[u32], stride: usize) {
         if self.ty == Ty::F32 {
-            return fold_row(self.fold(), bytemuck::cast_slice_mut(all), bytemuck::cast_slice(row));
+            return fold_down(self.fold(), bytemuck::cast_slice_mut(all), bytemuck::cast_slice(rows), stride);
         }
-        for (a, &x) in all.iter_mut().zip(row) {
-            *a = self.two(*a, x);
+        for row in rows.chunks(stride.max(1)) {
+            for (a, &x) in all.iter_mut().zip(row) {
+                *a = self.two(*a, x);
+            }
         }
     }
 }
@@ -145,7 +147,7 @@ pub(crate) fn build(op: &Reduce, args: &Args<'_>) -> Result<CpuKernel> {
         };
         let mut results = vec![0u32; outputs];
         reduce.all(cpu, &mut results, by_columns);
-        epilogue.run(&[&results], extra, epilogue_params, 0, call.outputs, &mut Work::default());
+        Work::with(|work| epilogue.run(&[&results], extra, epilogue_params, 0, call.outputs, work));
         Ok(())
     }))
 }
@@ -224,7 +226,7 @@ impl Reducing<'_> {
             let (row, part) = (index / parts, index % parts);
             let start = part * PART;
             let len = PART.min(self.elements - start);
-            sum[0] = self.span(row * self.elements + start, len, &mut Work::default());
+            sum[0] = Work::with(|work| self.span(row * self.elements + start, len, work));
         });
         for (y, parts) in out.iter_mut().zip(sums.chunks(parts)) {
             *y = self.joiner.pairwise(parts);
@@ -235,37 +237,41 @@ impl Reducing<'_> {
     fn columns(&self, cpu: &Cpu, out: &mut [u32]) {
         let work = (BLOCK.min(self.outputs) * self.elements) as u64;
         for_chunks(cpu.threads(), out, BLOCK, work, |index, out| {
-            let (first, width) = (index * BLOCK, out.len());
-            let mut work = Work::default();
-            let mut row = vec![0u32; width];
-            let mut group = vec![0u32; width];
-            let mut sums: Vec<Vec<u32>> = Vec::new(); // sums[i] covers 2^i groups of rows, as in a binary counter
-            for (count, start) in (0..self.elements).step_by(ROWS).enumerate() {
-                group.fill(self.joiner.identity());
-                for r in start..(start + ROWS).min(self.elements) {
-                    self.blocks.run(
-                        &[],
-                        self.inputs,
-                        self.params,
-                        r * self.outputs + first,
-                        &mut [&mut row],
-                        &mut work,
-                    );
-                    self.joiner.rows(&mut group, &row);
-                }
-                let mut carry = group.clone();
-                for _ in 0..count.trailing_ones() {
-                    if let Some(mut have) = sums.pop() {
-                        self.joiner.rows(&mut have, &carry);
-                        carry = have;
+            Work::with(|work| self.column_block(index * BLOCK, out, work));
+        });
+    }
+
+    /// Columns from `first` on, as many as `out` has.
+    fn column_block(&self, first: usize, out: &mut [u32], work: &mut Work) {
+        let width = out.len();
+        let mut row = Vec::new();
+        let mut sums: Vec<Vec<u32>> = Vec::new(); // sums[i] covers 2^i groups of rows, as in a binary counter
+        for (count, start) in (0..self.elements).step_by(ROWS).enumerate() {
+            let end = self.elements.min(start + ROWS);
+            let mut group = vec![self.joiner.identity(); width];
+            let (at, len) = (start * self.outputs + first, (end - start - 1) * self.outputs + width);
+            match self.blocks.in_place(self.inputs, at, len) {
+                Some(words) => self.joiner.down(&mut group, words, self.outputs),
+                None => {
+                    row.resize(width, 0);
+                    for r in start..end {
+                        let at = r * self.outputs + first;
+                        self.blocks.run(&[], self.inputs, self.params, at, &mut [&mut row], work);
+                        self.joiner.down(&mut group, &row, width);
                     }
                 }
-                sums.push(carry);
             }
-            out.fill(self.joiner.identity());
-            for sum in sums.iter().rev() {
-                self.joiner.rows(out, sum);
+            for _ in 0..count.trailing_ones() {
+                if let Some(mut have) = sums.pop() {
+                    self.joiner.down(&mut have, &group, width);
+                    group = have;
+                }
             }
-        });
+            sums.push(group);
+        }
+        out.fill(self.joiner.identity());
+        for sum in sums.iter().rev() {
+            self.joiner.down(out, sum, width);
+        }
     }
 }

@@ -4,10 +4,12 @@ use crate::device::cpu::reduce::{Fold, fold_rows};
 use crate::device::shader::{coordinates, place, word};
 use crate::dtype::DType;
 use crate::expr::{Code, Lane, Program, Scratch, Ty, gather};
+use crate::ops::blocks::{Kept, lend};
 use crate::ops::wgsl::{Words, load};
 use crate::plan::kernel::Operand;
 use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 /// Threads of a workgroup of the shaders that include `lib/team.wgsl`.
@@ -154,6 +156,12 @@ pub(crate) struct Exponentials {
 }
 
 impl Exponentials {
+    /// Lends the thread's own.
+    pub fn with<T>(f: impl FnOnce(&mut Exponentials) -> T) -> T {
+        thread_local!(static KEPT: Kept<Exponentials> = const { Cell::new(None) });
+        lend(&KEPT, f)
+    }
+
     /// Takes rows `first..first + count`.
     pub fn take(&mut self, rows: &Rows, input: (&[u32], usize), first: usize, count: usize) {
         let width = rows.width;
