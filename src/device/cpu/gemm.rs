@@ -9,6 +9,7 @@ use std::fmt;
 use gemm_common::Parallelism;
 
 use super::matvec::{self, Rows};
+use super::streamed::{self, Along};
 use crate::error::{Error, Result};
 
 /// Multiply-adds below which one thread computes the product: 160³, some 30 µs on one core at 250 GFLOP/s. Waking helpers costs
@@ -75,10 +76,49 @@ pub fn matmul(dst: &mut [f32], a: Mat, b: Mat, threads: usize) -> Result<()> {
     {
         return Ok(());
     }
+    if a.col_stride == 1 && b.row_stride == 1 && streams(m, n, k) && a.in_bounds() && b.in_bounds() {
+        streamed(dst, a, b, threads);
+        return Ok(());
+    }
     let size = m.saturating_mul(n).saturating_mul(k);
     let parallelism =
         if threads <= 1 || size < SERIAL_PRODUCT { Parallelism::None } else { Parallelism::Rayon(threads) };
     product(dst, a, b, parallelism)
+}
+
+/// Whether operands that both lie along `K` are multiplied by [`streamed`](super::streamed). Below, turning numbers round on the
+/// way in and out costs more than it saves; beyond, one chain along `K` would be longer than those of `gemm`.
+fn streams(m: usize, n: usize, k: usize) -> bool {
+    m >= 24 && n >= 48 && (128..=4096).contains(&k)
+}
+
+/// `dst = a · b`, where both lie along `K`.
+fn streamed(dst: &mut [f32], a: Mat, b: Mat, threads: usize) {
+    struct Shared(*mut f32);
+    // SAFETY: the pointer is only used to write, each element by one thread.
+    unsafe impl Sync for Shared {}
+    impl Shared {
+        /// Writes from `place` on.
+        ///
+        /// # Safety
+        /// The elements are there, and nobody else touches them.
+        unsafe fn write(&self, place: usize, values: &[f32]) {
+            // SAFETY: the caller's promise; `values` lies elsewhere, since `dst` is borrowed exclusively.
+            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.0.add(place), values.len()) }
+        }
+    }
+    let (n, len, depth) = (b.cols, dst.len(), a.cols);
+    let shared = Shared(dst.as_mut_ptr());
+    let a = Along { values: a.values, offset: a.offset, count: a.rows, stride: a.row_stride, depth };
+    let b = Along { values: b.values, offset: b.offset, count: b.cols, stride: b.col_stride, depth };
+    streamed::products(threads, a, b, |row, first, sums| {
+        let place = row * n + first;
+        if first + sums.len() <= n && place + sums.len() <= len {
+            // SAFETY: just checked to lie in `dst`; `products` calls once for each pair of a row of `a` and one of `b`, so
+            // that no two calls share an element.
+            unsafe { shared.write(place, sums) }
+        }
+    });
 }
 
 /// `dst = a · x` for a column `x`, when one axis of `a` is contiguous. False, and nothing done, otherwise.
@@ -194,6 +234,21 @@ mod tests {
                         check(a, b, 1);
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn operands_that_both_lie_along_k_agree_with_f64() {
+        for (m, n, k) in [(24, 48, 128), (32, 100, 131), (65, 49, 300), (129, 61, 784)] {
+            let (a, b) = (numbers((m + 1) * (k + 3), 1), numbers((n + 1) * (k + 5), 2));
+            let a = Mat { values: &a, offset: 2, rows: m, cols: k, row_stride: k as isize + 3, col_stride: 1 };
+            let forward = Mat { values: &b, offset: 4, rows: k, cols: n, row_stride: 1, col_stride: k as isize + 5 };
+            let flipped = Mat { offset: 4 + (n - 1) * (k + 5), col_stride: -(k as isize + 5), ..forward };
+            for b in [forward, flipped] {
+                assert!(streams(m, n, k));
+                check(a, b, 1);
+                check(a, b, 2);
             }
         }
     }

@@ -11,6 +11,7 @@ mod memory;
 pub mod parallel;
 pub mod reduce;
 mod steps;
+mod streamed;
 
 use std::sync::Arc;
 
