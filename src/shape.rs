@@ -6,16 +6,24 @@ pub use layout::{Layout, Places, collapse_slice, collapse_together};
 
 use crate::error::{Error, Result};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 /// The largest number of dimensions of a tensor.
 pub const MAX_RANK: usize = 8;
 
 /// The dimensions of a tensor, outermost first. Reads as a slice: `shape[0]`, `shape.len()`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     rank: u8,
-    dims: [usize; MAX_RANK], // dims past `rank` are 0, so that derived equality and hashing are right
+    dims: [usize; MAX_RANK], // dims past `rank` are 0, so that derived equality is right
+}
+
+impl Hash for Shape {
+    /// The dimensions that there are: a plan is looked up at every step.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.dims().hash(state);
+    }
 }
 
 impl Shape {

@@ -30,13 +30,14 @@ fn adjacent(tensors: &[Tensor]) -> Option<Tensor> {
     Some(Tensor::new(Value { layout, node: None, ..first.clone() }))
 }
 
-/// Views of `flat` in the shapes of `like`, one after the other.
+/// Views of `flat` in the shapes of `like`, one after the other. Without a history: nothing is recorded for them.
 pub(crate) fn unflatten(flat: &Tensor, like: &[Tensor]) -> Vec<Tensor> {
-    let mut start = 0;
-    like.iter()
-        .map(|tensor| {
-            start += tensor.numel();
-            flat.slice(0, start - tensor.numel()..start).reshape(tensor.shape())
-        })
-        .collect()
+    let Some(value) = flat.ok() else { return like.iter().map(|_| flat.clone()).collect() };
+    let mut start = value.layout.offset;
+    let view = |tensor: &Tensor| {
+        let layout = Layout::contiguous(tensor.shape()).at(start);
+        start += layout.numel();
+        Tensor::new(Value { layout, node: None, ..value.clone() })
+    };
+    like.iter().map(view).collect()
 }

@@ -51,7 +51,7 @@ impl Plans {
         self.clock += 1;
         let clock = self.clock;
         let same_hash = self.by_hash.entry(structure.hash).or_default();
-        if let Some(entry) = same_hash.iter_mut().find(|entry| entry.calls == structure.calls) {
+        if let Some(entry) = same_hash.iter_mut().find(|entry| structure.is(&entry.calls)) {
             entry.used = clock;
             counters.plan_hits.add(1);
             let before = entry.plan.kept();
@@ -63,12 +63,12 @@ impl Plans {
             self.keep(more);
             return result;
         }
-        let plan = Plan::build(device, &structure)?;
+        let keys = structure.keys();
+        let plan = Plan::build(device, &keys, structure.externals.len())?;
         counters.plans.add(1);
-        let Structure { calls: keys, externals, .. } = structure;
         let built = Instant::now();
         counters.planning.add((built - began).as_nanos() as u64);
-        let result = plan.run(device, calls, &externals);
+        let result = plan.run(device, calls, &structure.externals);
         counters.running.add(built.elapsed().as_nanos() as u64);
         let more = plan.kept();
         same_hash.push(Entry { calls: keys, plan, used: clock });

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::plan::batch::Call;
 use crate::plan::fuse::{fuse, needed};
 use crate::plan::kernel::{Args, CpuCall, CpuKernel, Meta, Operand};
-use crate::plan::key::Structure;
+use crate::plan::key::CallKey;
 use crate::plan::place::{Placement, words};
 use crate::plan::slot::Slot;
 use crate::plan::step::Step;
@@ -53,11 +53,11 @@ struct CpuStep {
 }
 
 impl Plan {
-    pub fn build(device: &Device, structure: &Structure<'_>) -> Result<Plan> {
-        let calls = &structure.calls;
+    /// The plan of calls that read so many slots from outside.
+    pub fn build(device: &Device, calls: &[CallKey], externals: usize) -> Result<Plan> {
         let mut steps = fuse(needed(calls), calls, device.caps());
         #[cfg_attr(not(feature = "gpu"), allow(unused_mut, reason = "only GPU kernels have scratch buffers"))]
-        let mut placement = Placement::of(&mut steps, calls, structure.externals.len());
+        let mut placement = Placement::of(&mut steps, calls, externals);
         if trace::wants("plan") {
             trace::print(device, calls.len(), &steps, &placement);
         }

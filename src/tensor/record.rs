@@ -91,6 +91,11 @@ fn compute<O: Op>(device: &Device, op: Arc<O>, inputs: &[&Tensor], meta: Meta, s
     Ok(Value { device: device.clone(), slot, layout, node: None })
 }
 
+/// Whether autograd keeps a call on these inputs, with a result of this type.
+fn is_remembered(inputs: &[&Tensor], dtype: DType) -> bool {
+    dtype.is_float() && is_grad_enabled() && inputs.iter().any(|x| x.is_tracked())
+}
+
 /// The node of a call whose result a gradient can flow through, and whether it reads the output.
 fn graph_node<R: Rule>(
     rule: &Arc<R>,
@@ -99,8 +104,7 @@ fn graph_node<R: Rule>(
     dtype: DType,
     scalars: &[u32],
 ) -> Option<(Recorded, bool)> {
-    let tracked = dtype.is_float() && is_grad_enabled() && inputs.iter().any(|x| x.is_tracked());
-    tracked.then(|| {
+    is_remembered(inputs, dtype).then(|| {
         let wants = inputs.iter().enumerate().filter(|(_, x)| x.is_tracked()).map(|(i, _)| 1u32 << i.min(31));
         let saves = rule.saves(wants.fold(0, |all, bit| all | bit));
         let edge = |(i, (x, meta)): (usize, (&&Tensor, &Meta))| Edge {
@@ -125,8 +129,11 @@ fn attach(value: Value, node: Option<(Recorded, bool)>) -> Tensor {
 /// Another view of the same storage, recorded for autograd only: nothing runs.
 pub(crate) fn record_view(rule: impl Rule, x: &Tensor, layout: Layout) -> Tensor {
     let Some(value) = x.ok() else { return x.clone() };
-    let node = graph_node(&Arc::new(rule), &[x], &[value.meta()], value.dtype(), &[]);
-    attach(Value { layout, node: None, ..value.clone() }, node)
+    let view = Value { layout, node: None, ..value.clone() };
+    if !is_remembered(&[x], value.dtype()) {
+        return Tensor::new(view);
+    }
+    attach(view, graph_node(&Arc::new(rule), &[x], &[value.meta()], value.dtype(), &[]))
 }
 
 /// The result `y` (computed without tracking) as the output of `rule` on `inputs`.
