@@ -84,7 +84,13 @@ impl Blocks {
         };
         let views = operands.iter().zip(layouts).map(view).collect();
         let plain = program.is_identity();
-        Blocks { code: Code::new(program), views, outputs: program.outputs().into(), cost: 1 + program.len() as u64, plain }
+        Blocks {
+            code: Code::new(program),
+            views,
+            outputs: program.outputs().into(),
+            cost: 1 + program.len() as u64,
+            plain,
+        }
     }
 
     /// Elements `start..` (an even number) of the common shape, as many as `outputs` hold. `given` are the program's first
@@ -186,10 +192,15 @@ impl Blocks {
         }
     }
 
+    /// The outputs, and the words of each that hold `chunk` elements.
+    pub fn cut<'a>(&self, outputs: &'a mut [&mut [u32]], chunk: usize) -> Vec<(&'a mut [u32], usize)> {
+        let words = outputs.iter_mut().zip(&self.outputs);
+        words.map(|(out, dtype)| (&mut **out, chunk / per_word(*dtype))).collect()
+    }
+
     /// All elements, shared out over threads. The result does not depend on their number: every element is computed alone.
     pub fn run_all(&self, cpu: &Cpu, inputs: &[(&[u32], usize)], params: &[u32], outputs: &mut [&mut [u32]]) {
-        let parts = outputs.iter_mut().zip(&self.outputs).map(|(out, dtype)| (&mut **out, CHUNK / per_word(*dtype)));
-        let parts = parts.collect();
+        let parts = self.cut(outputs, CHUNK);
         for_chunks_of_all(cpu.threads(), parts, self.cost * CHUNK as u64, |index, outs| {
             Work::with(|work| self.run(&[], inputs, params, index * CHUNK, outs, work));
         });

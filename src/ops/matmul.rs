@@ -158,7 +158,7 @@ impl Kernel for MatMul {
             let Some(last) = call.outputs.last_mut() else { return Ok(()) };
             product(call.inputs, last, call.cpu)?;
             let (inputs, scalars) = (call.inputs, call.scalars);
-            let parts = call.outputs.iter_mut().map(|out| (&mut **out, CHUNK)).collect();
+            let parts = epilogue.cut(call.outputs, CHUNK);
             for_chunks_of_all(call.cpu.threads(), parts, 4 * CHUNK as u64, |index, outs| {
                 Work::with(|work| epilogue.replace(&inputs[2..], scalars, index * CHUNK, outs, work));
             });
