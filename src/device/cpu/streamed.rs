@@ -120,10 +120,7 @@ impl<F: Fn(usize, usize, &[f32])> Share<'_, F> {
                 (line[0], line[1]) = (left, right);
             }
             let size = R.min(rows.end - start);
-            for j in 0..count {
-                let out: [f32; R] = std::array::from_fn(|r| lines[r][j]);
-                write(first + j, start, &out[..size]);
-            }
+            (0..count).for_each(|j| write(first + j, start, &lines.map(|line| line[j])[..size]));
         }
     }
 }
