@@ -62,6 +62,16 @@ pub(crate) enum Buffer {
     Gpu(GpuBuffer),
 }
 
+/// Threads that work on the host is spread over, outside of plans: those of [`Device::cpu`].
+#[cfg(feature = "models")]
+pub(crate) fn host_threads() -> usize {
+    match Device::cpu().backend() {
+        Backend::Cpu(cpu) => cpu.threads(),
+        #[cfg(feature = "gpu")]
+        Backend::Gpu(_) => 1,
+    }
+}
+
 /// CPU or GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor as llt;
+use faer::linalg::evd;
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::qr::no_pivoting::factor as qr;
@@ -172,4 +173,42 @@ pub(super) fn singular(n: usize, a: &[f64]) -> Option<(Vec<f64>, Vec<f64>, Vec<f
     )
     .ok()?;
     Some((s, u, v))
+}
+
+/// Eigenvalues of a symmetric matrix whose lower triangle is given, smallest first, and its eigenvectors in columns; `None` when
+/// numbers that are not finite keep the iteration from ending.
+pub(super) fn eigen(n: usize, a: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
+    let (mut values, mut vectors) = (vec![0.0; n], vec![0.0; n * n]);
+    let all = evd::ComputeEigenvectors::Yes;
+    let scratch = evd::self_adjoint_evd_scratch::<f64>(n, all, Par::Seq, Default::default());
+    evd::self_adjoint_evd(
+        MatRef::from_column_major_slice(a, n, n),
+        DiagMut::from_slice_mut(&mut values),
+        Some(MatMut::from_column_major_slice_mut(&mut vectors, n, n)),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .ok()?;
+    Some((values, vectors))
+}
+
+/// Singular values, largest first, and the right singular vectors, one after another, of rows that lie one after another: as many
+/// as the lesser of rows and columns. `None` as [`eigen`].
+pub(super) fn singular_rows(rows: usize, columns: usize, a: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
+    let size = rows.min(columns);
+    let (mut s, mut v) = (vec![0.0; size], vec![0.0; columns * size]);
+    let (none, thin) = (svd::ComputeSvdVectors::No, svd::ComputeSvdVectors::Thin);
+    let scratch = svd::svd_scratch::<f64>(rows, columns, none, thin, Par::Seq, Default::default());
+    svd::svd(
+        MatRef::from_row_major_slice(a, rows, columns),
+        DiagMut::from_slice_mut(&mut s),
+        None,
+        Some(MatMut::from_column_major_slice_mut(&mut v, columns, size)),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .ok()?;
+    Some((s, v))
 }

@@ -1,10 +1,11 @@
 //! A network of dense layers as an estimator: a data set in, a model file out.
 
+use super::network::{Activation, network};
 use crate::data::{Dataset, Schema, Standardizer, Target, Task, stratified_split};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::io::Archive;
-use crate::nn::{Init, Linear, Mode, Module, Relu, Sequential};
+use crate::nn::{Mode, Module, Sequential};
 use crate::optim::{Adam, Optimizer};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -199,16 +200,8 @@ impl Mlp {
             Task::Classes(classes) => classes.len(),
             Task::Regression => 1,
         };
-        let mut net = Sequential::new();
-        let mut inputs = schema.features.len();
-        for &units in &self.hidden {
-            net = net.add(dense(inputs, units, &mut rng, device)).add(Relu);
-            inputs = units;
-        }
-        let net = net.add(dense(inputs, outputs, &mut rng, device));
-        for (_, param) in net.parameters() {
-            param.tensor().check()?;
-        }
+        let sizes = [&[schema.features.len()], &self.hidden[..], &[outputs]].concat();
+        let net = network(&sizes, Activation::Relu, &mut rng, device)?;
         let optimizer = Optimizer::new(Adam { lr: self.learning_rate, ..Adam::default() }, net.parameters());
         let standing = Standing::new(self.seed, self.learning_rate);
         Ok(FittedMlp {
@@ -399,11 +392,6 @@ impl FittedMlp {
         model.standing = unpack(path, &archive, run, &model.net, &mut model.optimizer)?;
         Ok(model)
     }
-}
-
-/// A layer that starts as scikit-learn's networks and Keras' Dense do: Glorot uniform, without bias at first.
-fn dense(inputs: usize, outputs: usize, rng: &mut Rng, device: &Device) -> Linear {
-    Linear::with_init(inputs, outputs, Init::XavierUniform, Init::Zeros, rng, device)
 }
 
 fn open(path: &Path) -> Result<(Archive, Description)> {

@@ -8,7 +8,11 @@ pub mod calibration;
 #[cfg(feature = "models")]
 mod class_weight;
 #[cfg(feature = "models")]
+mod cluster;
+#[cfg(feature = "models")]
 mod dummy;
+#[cfg(feature = "models")]
+mod ensemble;
 #[cfg(feature = "models")]
 mod estimator;
 #[cfg(feature = "models")]
@@ -16,6 +20,15 @@ mod linalg;
 #[cfg(feature = "models")]
 pub mod linear;
 mod mlp;
+#[cfg(feature = "models")]
+mod naive_bayes;
+#[cfg(feature = "models")]
+mod neighbors;
+mod network;
+#[cfg(feature = "models")]
+mod pca;
+#[cfg(feature = "models")]
+mod perceptron;
 #[cfg(feature = "models")]
 pub mod prepare;
 #[cfg(feature = "models")]
@@ -25,16 +38,36 @@ pub mod selection;
 #[cfg(feature = "models")]
 mod store;
 #[cfg(feature = "models")]
+mod svm;
+#[cfg(feature = "models")]
 mod table;
+#[cfg(feature = "models")]
+mod tiles;
 
 pub use mlp::{FittedMlp, Mlp, Scaling};
+pub use network::Activation;
 #[cfg(feature = "models")]
 pub use {
     calibration::{CalibratedClassifier, FittedCalibratedClassifier},
     class_weight::ClassWeight,
+    cluster::{FittedKMeans, KMeans, Start},
     dummy::{DummyClassifier, DummyRegressor, FittedDummyClassifier, FittedDummyRegressor},
+    ensemble::{
+        FittedStackingClassifier, FittedStackingRegressor, FittedVotingClassifier, FittedVotingRegressor, Member,
+        StackingClassifier, StackingRegressor, Voting, VotingClassifier, VotingRegressor,
+    },
     estimator::{Estimator, Influence, Model, Prediction, check_rows, check_width, largest},
+    naive_bayes::{BernoulliNb, FittedBernoulliNb, FittedGaussianNb, FittedMultinomialNb, GaussianNb, MultinomialNb},
+    neighbors::{FittedKnnClassifier, FittedKnnRegressor, KnnClassifier, KnnRegressor, NeighborWeights},
+    pca::{Components, FittedPca, Pca, PcaSolver},
+    perceptron::{
+        DenseLayer, FittedMlpClassifier, FittedMlpRegressor, MlpClassifier, MlpRegressor, MlpSettings, MlpSolver,
+    },
     problem::{Answer, Answers, Labels, Part, Problem},
     store::{Reader, Writer, archive_of, save},
+    svm::{
+        DecisionShape, FittedLinearSvc, FittedLinearSvr, FittedSvc, FittedSvr, Gamma, HingeLoss, Kernel, LinearSvc,
+        LinearSvr, Svc, Svr, TubeLoss,
+    },
     table::{MODELS, Missing, Needs, Predicts, Row, load},
 };

@@ -39,11 +39,27 @@ pub fn save(model: &dyn Model, path: impl AsRef<Path>) -> Result<()> {
 /// # Errors
 /// As [`Model::store`].
 pub fn archive_of(model: &dyn Model) -> Result<Archive> {
-    let mut archive = Archive::new(model.kind());
+    archive(model.kind(), |out| model.store(out))
+}
+
+fn archive(kind: &str, store: impl FnOnce(&mut Writer<'_>) -> Result<()>) -> Result<Archive> {
+    let mut archive = Archive::new(kind);
     let mut notes = Map::new();
-    model.store(&mut Writer { archive: &mut archive, notes: &mut notes, path: String::new() })?;
+    store(&mut Writer { archive: &mut archive, notes: &mut notes, path: String::new() })?;
     archive.metadata = Value::Object(notes);
     Ok(archive)
+}
+
+/// Writes what is fitted but no [`Model`], as [`save`] does.
+pub(super) fn save_part(kind: &str, path: &Path, store: impl FnOnce(&mut Writer<'_>) -> Result<()>) -> Result<()> {
+    archive(kind, store)?.save(path)
+}
+
+/// Reads what [`save_part`] wrote.
+pub(super) fn read_part<T>(kind: &str, path: &Path, restore: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+    let archive = Archive::load(path)?;
+    archive.expect_kind(kind)?;
+    restore(&Reader::of(&archive)?)
 }
 
 fn join(path: &str, name: &str) -> String {

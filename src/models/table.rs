@@ -2,11 +2,16 @@
 
 use super::calibration::CalibratedClassifier;
 use super::dummy::{DummyClassifier, DummyRegressor};
+use super::ensemble::{StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor};
 use super::estimator::{Estimator, Model};
 use super::linear::{ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge};
+use super::naive_bayes::{BernoulliNb, GaussianNb, MultinomialNb};
+use super::neighbors::{KnnClassifier, KnnRegressor};
+use super::perceptron::{MlpClassifier, MlpRegressor};
 use super::prepare::FittedPipeline;
 use super::problem::Problem;
 use super::store::Reader;
+use super::svm::{LinearSvc, LinearSvr, Svc, Svr};
 use crate::error::{Error, Result};
 use crate::io::Archive;
 use serde_json::{Map, Value};
@@ -31,6 +36,8 @@ pub enum Needs {
     Nothing,
     /// Columns of like scale.
     Scaling,
+    /// Numbers of at least 0, such as counts.
+    Counts,
 }
 
 /// What a model makes of NaN among its features.
@@ -71,6 +78,21 @@ pub const MODELS: &[Row] = &[
     row::<Lasso>(Predicts::Values, Needs::Scaling, Missing::Refused),
     row::<ElasticNet>(Predicts::Values, Needs::Scaling, Missing::Refused),
     row::<LogisticRegression>(Predicts::Labels, Needs::Scaling, Missing::Refused),
+    row::<LinearSvc>(Predicts::Labels, Needs::Scaling, Missing::Refused),
+    row::<LinearSvr>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    row::<Svc>(Predicts::Labels, Needs::Scaling, Missing::Refused),
+    row::<Svr>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    row::<KnnClassifier>(Predicts::Labels, Needs::Scaling, Missing::Refused),
+    row::<KnnRegressor>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    row::<GaussianNb>(Predicts::Labels, Needs::Nothing, Missing::Refused),
+    row::<MultinomialNb>(Predicts::Labels, Needs::Counts, Missing::Refused),
+    row::<BernoulliNb>(Predicts::Labels, Needs::Nothing, Missing::Refused),
+    drawn(row::<MlpClassifier>(Predicts::Labels, Needs::Scaling, Missing::Refused)),
+    drawn(row::<MlpRegressor>(Predicts::Values, Needs::Scaling, Missing::Refused)),
+    row::<VotingClassifier>(Predicts::Labels, Needs::Scaling, Missing::Refused),
+    row::<VotingRegressor>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    drawn(row::<StackingClassifier>(Predicts::Labels, Needs::Scaling, Missing::Refused)),
+    drawn(row::<StackingRegressor>(Predicts::Values, Needs::Scaling, Missing::Refused)),
 ];
 
 const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -> Row {
@@ -85,6 +107,11 @@ const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -
         fit: |settings, problem| Ok(Box::new(read::<E>(settings)?.learn(problem)?)),
         restore: |reader| Ok(Box::new(E::Fitted::restore(reader)?)),
     }
+}
+
+/// A kind that deals rows into batches or folds, in which a row twice is not a row of weight 2.
+const fn drawn(row: Row) -> Row {
+    Row { weights_repeat: false, ..row }
 }
 
 fn read<E: Estimator>(settings: &Value) -> Result<E> {

@@ -1,0 +1,101 @@
+//! What the linear machines share: their rows, and their weights.
+
+use crate::data::Matrix;
+use crate::error::{Error, Result};
+use crate::models::store::Reader;
+use ndarray::Array2;
+
+/// Features row by row, to which a constant is added for the intercept: it is regularised as the weights are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub values: &'a [f64],
+    pub count: usize,
+    pub width: usize,
+    /// The constant; 0 for none.
+    pub scaling: f64,
+}
+
+impl<'a> Rows<'a> {
+    pub fn row(self, i: usize) -> &'a [f64] {
+        self.values.get(i * self.width..(i + 1) * self.width).unwrap_or_default()
+    }
+}
+
+/// `x · coef + intercept`
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weights {
+    pub coef: Vec<f64>,
+    pub intercept: f64,
+}
+
+impl Weights {
+    /// Of weights, the last of them the constant's.
+    pub fn of(rows: Rows<'_>, w: &[f64]) -> Weights {
+        let (coef, last) = w.split_at(rows.width);
+        Weights { coef: coef.to_vec(), intercept: rows.scaling * last.first().copied().unwrap_or(0.0) }
+    }
+}
+
+/// What a solver reached.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fit {
+    pub weights: Weights,
+    pub iterations: usize,
+    pub converged: bool,
+}
+
+impl Fit {
+    /// Says so when the tolerance was not reached.
+    pub fn warn(&self, op: &str) {
+        if !self.converged {
+            log::warn!(
+                "{op}: stopped after {} iterations, before the tolerance was reached; scale the features, or raise max_iter",
+                self.iterations
+            );
+        }
+    }
+}
+
+/// Settings that both have, and their checks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Common {
+    pub op: &'static str,
+    pub c: f64,
+    pub tol: f64,
+    pub fit_intercept: bool,
+    pub intercept_scaling: f64,
+}
+
+impl Common {
+    /// The constant that is added to each row.
+    pub fn scaling(&self) -> Result<f64> {
+        for (name, value) in [("c", self.c), ("tol", self.tol), ("intercept_scaling", self.intercept_scaling)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Error::argument(self.op, format!("{name} is {value}; give a number above 0")));
+            }
+        }
+        Ok(if self.fit_intercept { self.intercept_scaling } else { 0.0 })
+    }
+}
+
+/// Decisions of rows, `[N, outputs]`.
+pub(super) fn decide(x: Matrix<'_>, coef: &Array2<f64>, intercept: &[f64]) -> Array2<f64> {
+    let (values, width) = (x.values(), x.width().max(1));
+    let mut out = Array2::zeros((x.rows(), intercept.len()));
+    for (row, mut out) in values.chunks(width).zip(out.rows_mut()) {
+        for ((out, coef), bias) in out.iter_mut().zip(coef.rows()).zip(intercept) {
+            *out = row.iter().zip(coef).map(|(x, c)| x * c).sum::<f64>() + bias;
+        }
+    }
+    out
+}
+
+/// Coefficients and intercepts of a file, for `outputs` and `width`.
+pub(super) fn restore(from: &Reader<'_>) -> Result<(Array2<f64>, Vec<f64>)> {
+    let coef = from.matrix("coef")?;
+    let intercept = from.vector("intercept", coef.nrows())?;
+    match coef.is_empty() {
+        true => Err(from.error("coef: no coefficients")),
+        false => Ok((coef, intercept)),
+    }
+}
