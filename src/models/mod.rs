@@ -43,6 +43,8 @@ mod svm;
 mod table;
 #[cfg(feature = "models")]
 mod tiles;
+#[cfg(feature = "models")]
+mod tree;
 
 pub use mlp::{FittedMlp, Mlp, Scaling};
 pub use network::Activation;
@@ -70,4 +72,5 @@ pub use {
         LinearSvr, Svc, Svr, TubeLoss,
     },
     table::{MODELS, Missing, Needs, Predicts, Row, load},
+    tree::*,
 };

@@ -12,6 +12,10 @@ use super::prepare::FittedPipeline;
 use super::problem::Problem;
 use super::store::Reader;
 use super::svm::{LinearSvc, LinearSvr, Svc, Svr};
+use super::tree::{
+    DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreesClassifier, ExtraTreesRegressor,
+    HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor,
+};
 use crate::error::{Error, Result};
 use crate::io::Archive;
 use serde_json::{Map, Value};
@@ -93,7 +97,20 @@ pub const MODELS: &[Row] = &[
     row::<VotingRegressor>(Predicts::Values, Needs::Scaling, Missing::Refused),
     drawn(row::<StackingClassifier>(Predicts::Labels, Needs::Scaling, Missing::Refused)),
     drawn(row::<StackingRegressor>(Predicts::Values, Needs::Scaling, Missing::Refused)),
+    row::<DecisionTreeClassifier>(Predicts::Labels, Needs::Nothing, Missing::Refused),
+    row::<DecisionTreeRegressor>(Predicts::Values, Needs::Nothing, Missing::Refused),
+    drawn(row::<RandomForestClassifier>(Predicts::Labels, Needs::Nothing, Missing::Refused)),
+    drawn(row::<RandomForestRegressor>(Predicts::Values, Needs::Nothing, Missing::Refused)),
+    drawn(row::<ExtraTreesClassifier>(Predicts::Labels, Needs::Nothing, Missing::Refused)),
+    drawn(row::<ExtraTreesRegressor>(Predicts::Values, Needs::Nothing, Missing::Refused)),
+    drawn(row::<HistGradientBoostingClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt)),
+    drawn(row::<HistGradientBoostingRegressor>(Predicts::Values, Needs::Nothing, Missing::Learnt)),
 ];
+
+/// A row of a model that draws rows at random or counts them, so that a weight of 2 is not the row twice.
+const fn drawn(row: Row) -> Row {
+    Row { weights_repeat: false, ..row }
+}
 
 const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -> Row {
     Row {

@@ -1,0 +1,283 @@
+//! Boosting itself: trees one after another, each on the gradients that those before it left.
+
+use super::bins::{Binned, Binning, MISSING};
+use super::grow::{Grown, Plan};
+use super::histogram::{MAX_ROWS, Scale};
+use super::loss::Loss;
+use super::split::Limits;
+use crate::data::Matrix;
+use crate::device::cpu::Cpu;
+use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks, map_reduce};
+use crate::error::{Error, Result};
+use crate::models::tree::nodes::{Tree, normalise};
+use crate::rng::Rng;
+
+/// Rows that a thread takes at once.
+const CHUNK: usize = 4096;
+/// Work of a row's gradient, in the unit of [`for_chunks`]: some 10 ns, most of it the exponential.
+const STEP: u64 = 200;
+
+/// Settings that regressors and classifiers share.
+#[derive(Debug)]
+pub(super) struct Settings<'a> {
+    pub learning_rate: f64,
+    pub max_iter: usize,
+    pub max_leaf_nodes: Option<usize>,
+    pub max_depth: Option<usize>,
+    pub min_samples_leaf: usize,
+    pub l2_regularization: f64,
+    pub max_bins: usize,
+    pub categorical_features: &'a [usize],
+    pub monotonic_cst: &'a [i8],
+    pub early_stopping: bool,
+    pub n_iter_no_change: usize,
+    pub tol: f64,
+}
+
+impl Settings<'_> {
+    /// Refuses what makes no sense, by the setting's name.
+    pub fn check(&self, op: &'static str, x: Matrix<'_>) -> Result<()> {
+        let width = x.width();
+        let demand = |good: bool, name: &str, given: String, wanted: &str| match good {
+            true => Ok(()),
+            false => Err(Error::argument(op, format!("{name} = {given}; {wanted}"))),
+        };
+        let rate = self.learning_rate;
+        demand(rate > 0.0 && rate.is_finite(), "learning_rate", rate.to_string(), "give a number above 0")?;
+        demand(self.max_iter >= 1, "max_iter", "0".into(), "give at least 1")?;
+        let most = self.max_leaf_nodes;
+        demand(most.is_none_or(|most| most >= 2), "max_leaf_nodes", format!("{most:?}"), "give at least 2, or none")?;
+        demand(self.max_depth != Some(0), "max_depth", "0".into(), "give at least 1, or none")?;
+        demand(self.min_samples_leaf >= 1, "min_samples_leaf", "0".into(), "give at least 1")?;
+        let l2 = self.l2_regularization;
+        demand(l2 >= 0.0 && l2.is_finite(), "l2_regularization", l2.to_string(), "give 0 or more")?;
+        demand((2..=255).contains(&self.max_bins), "max_bins", self.max_bins.to_string(), "give 2 to 255")?;
+        demand(self.n_iter_no_change >= 1, "n_iter_no_change", "0".into(), "give at least 1")?;
+        demand(self.tol >= 0.0, "tol", self.tol.to_string(), "give 0 or more")?;
+        if let Some(bad) = self.categorical_features.iter().find(|&&feature| feature >= width) {
+            return demand(
+                false,
+                "categorical_features",
+                bad.to_string(),
+                &format!("there are {width} features, from 0"),
+            );
+        }
+        let directions = self.monotonic_cst;
+        let count = directions.is_empty() || directions.len() == width;
+        demand(
+            count,
+            "monotonic_cst",
+            format!("{directions:?}"),
+            &format!("give one number for each of {width} features"),
+        )?;
+        let known = directions.iter().all(|direction| (-1..=1).contains(direction));
+        demand(known, "monotonic_cst", format!("{directions:?}"), "give 1, -1 or 0 for each feature")?;
+        let both = self.categorical_features.iter().find(|&&f| directions.get(f).is_some_and(|&d| d != 0));
+        demand(
+            both.is_none(),
+            "monotonic_cst",
+            format!("{directions:?}"),
+            "categories have no order: give 0 for them",
+        )?;
+        demand(x.rows() <= MAX_ROWS, "rows", x.rows().to_string(), "boosting takes up to 268 million")
+    }
+}
+
+/// The trees of a boosted model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Ensemble {
+    /// Scores before any tree, one an output.
+    pub start: Vec<f64>,
+    /// Trees of one iteration after another; of each, one an output.
+    pub trees: Vec<Tree>,
+    /// Per feature, its share of what all splits gained.
+    pub importances: Vec<f64>,
+    /// Mean loss of the held-out rows before the first iteration and after each; empty without early stopping.
+    pub validation: Vec<f64>,
+    /// Whether they stopped getting better before the last iteration.
+    pub stopped: bool,
+}
+
+/// Rows to learn from and rows to watch.
+pub(super) struct Rows {
+    pub train: Vec<u32>,
+    pub held_out: Vec<usize>,
+}
+
+/// Boosts on features `x` and answers `y` (labels for classes), with `outputs` scores a row.
+pub(super) fn fit(
+    op: &'static str,
+    x: Matrix<'_>,
+    y: &[f64],
+    weights: &[f64],
+    rows: Rows,
+    loss: Loss,
+    outputs: usize,
+    settings: &Settings<'_>,
+) -> Result<Ensemble> {
+    let threads = Cpu::new().threads();
+    let binned = Binned::new(x, settings.max_bins, settings.categorical_features, threads);
+    for (feature, binning) in binned.features.iter().enumerate() {
+        if matches!(binning, Binning::Categories(values) if values.len() > MISSING) {
+            let message = format!(
+                "categorical_features: column {feature} has {} categories; at most {MISSING} fit, so join rare ones",
+                binning.len()
+            );
+            return Err(Error::argument(op, message));
+        }
+    }
+    let limits = Limits {
+        min_samples_leaf: u32::try_from(settings.min_samples_leaf).unwrap_or(u32::MAX),
+        l2: settings.l2_regularization,
+        monotonic: settings.monotonic_cst.to_vec(),
+    };
+    let plan = Plan {
+        binned: &binned,
+        limits: &limits,
+        max_leaves: settings.max_leaf_nodes.unwrap_or(usize::MAX),
+        max_depth: settings.max_depth.unwrap_or(usize::MAX),
+        learning_rate: settings.learning_rate,
+    };
+    let of_train = |all: &[f64]| -> Vec<f64> { rows.train.iter().map(|&row| all[row as usize]).collect() };
+    let start = loss.start(&of_train(y), &of_train(weights), outputs);
+    let mut scores: Vec<f64> = start.iter().copied().cycle().take(x.rows() * outputs).collect();
+    let watched = x.select(&rows.held_out)?;
+    let mut watched_scores: Vec<f64> = start.iter().copied().cycle().take(rows.held_out.len() * outputs).collect();
+    let watched_loss = |scores: &[f64]| {
+        let losses = rows.held_out.iter().zip(scores.chunks_exact(outputs));
+        let (sum, weight) = losses.fold((0.0, 0.0), |(sum, weight), (&row, scores)| {
+            (sum + weights[row] * loss.of(y[row], scores), weight + weights[row])
+        });
+        sum / weight
+    };
+    let mut ensemble = Ensemble { start, importances: vec![0.0; x.width()], ..Ensemble::default() };
+    if settings.early_stopping {
+        ensemble.validation.push(watched_loss(&watched_scores));
+    }
+    let mut seen = if outputs > 1 { scores.clone() } else { Vec::new() };
+    let mut grown: Vec<Grown> = Vec::new();
+    for _ in 0..settings.max_iter {
+        if outputs > 1 {
+            seen.copy_from_slice(&scores);
+            for_chunks(threads, &mut seen, CHUNK * outputs, STEP * (CHUNK * outputs) as u64, |_, seen| {
+                seen.chunks_exact_mut(outputs).for_each(|scores| loss.seen(scores));
+            });
+        }
+        let told = if outputs > 1 { &seen } else { &scores };
+        grown.clear();
+        grown.resize_with(outputs, Grown::default);
+        let each = |k: usize, threads: usize| {
+            let mut steps = vec![[0.0f32; 2]; x.rows()];
+            for_chunks(threads, &mut steps, CHUNK, STEP * CHUNK as u64, |chunk, steps| {
+                let first = chunk * CHUNK;
+                let scores = told[first * outputs..].chunks_exact(outputs);
+                let known = y[first..].iter().zip(&weights[first..]).zip(scores);
+                for (step, ((&y, &weight), scores)) in steps.iter_mut().zip(known) {
+                    *step = loss.step(y, scores, k, weight);
+                }
+            });
+            let sums = |range: std::ops::Range<usize>| {
+                steps[range].iter().fold([0.0; 2], |[gradients, hessians], step| {
+                    [gradients + f64::from(step[0].abs()), hessians + f64::from(step[1])]
+                })
+            };
+            let sums =
+                map_reduce(threads, steps.len(), CHUNK, 20 * CHUNK as u64, sums, |a, b| [a[0] + b[0], a[1] + b[1]]);
+            let [gradients, hessians] = sums.unwrap_or_default();
+            let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), threads);
+            correct(&mut grown, loss, y, weights, &scores, settings.learning_rate);
+            grown
+        };
+        if outputs == 1 {
+            grown[0] = each(0, threads);
+        } else {
+            for_chunks(threads, &mut grown, 1, WORK_PER_THREAD, |k, out| out.fill_with(|| each(k, 1)));
+        }
+        for (k, grown) in grown.drain(..).enumerate() {
+            for (leaf, range) in &grown.leaves {
+                let value = grown.tree.value(*leaf).first().copied().unwrap_or(0.0);
+                for &row in &grown.rows[range.clone()] {
+                    scores[row as usize * outputs + k] += value;
+                }
+            }
+            for (row, scores) in watched.rows().into_iter().zip(watched_scores.chunks_exact_mut(outputs)) {
+                let row = row.to_slice().unwrap_or_default(); // rows just selected lie in order
+                scores[k] += grown.tree.value(grown.tree.leaf(row)).first().copied().unwrap_or(0.0);
+            }
+            ensemble.importances.iter_mut().zip(&grown.gains).for_each(|(sum, gain)| *sum += gain);
+            ensemble.trees.push(grown.tree);
+        }
+        if settings.early_stopping {
+            ensemble.validation.push(watched_loss(&watched_scores));
+            if no_better(&ensemble.validation, settings.n_iter_no_change, settings.tol) {
+                ensemble.stopped = true;
+                break;
+            }
+        }
+    }
+    normalise(&mut ensemble.importances);
+    Ok(ensemble)
+}
+
+/// Leaves of a loss without curvature say what is best for their rows.
+fn correct(grown: &mut Grown, loss: Loss, y: &[f64], weights: &[f64], scores: &[f64], learning_rate: f64) {
+    for (leaf, range) in &grown.leaves {
+        let residuals = grown.rows[range.clone()].iter().map(|&row| row as usize);
+        let best = loss.leaf(residuals.map(|row| (y[row] - scores[row], weights[row])));
+        if let (Some(best), Some(value)) = (best, grown.tree.values.get_mut(*leaf)) {
+            *value = best * learning_rate;
+        }
+    }
+}
+
+/// Whether none of the last `patience` losses is lower than the one before them by more than `tol`.
+fn no_better(losses: &[f64], patience: usize, tol: f64) -> bool {
+    let Some(before) = losses.len().checked_sub(patience + 1) else { return false };
+    losses[before + 1..].iter().all(|&loss| loss >= losses[before] - tol)
+}
+
+impl Rows {
+    /// Rows of some weight, without those that are held out.
+    pub fn new(weights: &[f64], mut held_out: Vec<usize>) -> Rows {
+        held_out.sort_unstable();
+        let train = (0..weights.len()).filter(|row| weights[*row] > 0.0 && held_out.binary_search(row).is_err());
+        Rows { train: train.map(|row| row as u32).collect(), held_out }
+    }
+
+    /// A share of all rows held out at random; classes by their share where there are labels.
+    pub fn split(op: &'static str, weights: &[f64], labels: Option<&[u32]>, share: f64, seed: u64) -> Result<Rows> {
+        let mut rng = Rng::seed(seed);
+        let kept: Vec<usize> = (0..weights.len()).filter(|&row| weights[row] > 0.0).collect();
+        let split = match labels {
+            Some(labels) => {
+                let labels: Vec<u32> = kept.iter().map(|&row| labels[row]).collect();
+                crate::data::stratified_split(&labels, share, &mut rng)
+            }
+            None => crate::data::shuffled_split(kept.len(), share, &mut rng),
+        };
+        let split = split.map_err(|e| Error::argument(op, format!("validation_fraction: {e}")))?;
+        Ok(Rows::new(weights, split.held_out.into_iter().map(|at| kept[at]).collect()))
+    }
+}
+
+impl Ensemble {
+    /// The scores of rows, `[N, outputs]`.
+    pub fn scores(&self, x: Matrix<'_>) -> Vec<f64> {
+        const BLOCK: usize = 64; // rows that pass all trees while they are in cache
+        let (width, outputs) = (x.width().max(1), self.start.len().max(1));
+        let mut scores = vec![0.0; x.rows() * outputs];
+        let work = (self.trees.len() as u64).saturating_mul(BLOCK as u64 * 400);
+        for_chunks(Cpu::new().threads(), &mut scores, BLOCK * outputs, work, |block, out| {
+            out.chunks_exact_mut(outputs).for_each(|out| out.copy_from_slice(&self.start));
+            let rows = x.block(block * BLOCK..(block + 1) * BLOCK);
+            for trees in self.trees.chunks_exact(outputs) {
+                for (row, out) in rows.chunks_exact(width).zip(out.chunks_exact_mut(outputs)) {
+                    for (tree, score) in trees.iter().zip(out) {
+                        *score += tree.value(tree.leaf(row)).first().copied().unwrap_or(0.0);
+                    }
+                }
+            }
+        });
+        scores
+    }
+}

@@ -1,0 +1,104 @@
+//! Sums of gradients by bin, in whole numbers: they are the same in whatever order rows come, on however many threads, and those
+//! of one child are the parent's less its sibling's, exactly.
+
+use super::bins::LANES;
+
+/// Bins of a feature.
+pub(super) const BINS: usize = 256;
+/// Bins of a block of features.
+pub(super) const BLOCK: usize = LANES * BINS;
+/// Bits of an entry's second word that count rows; hessians lie above.
+const COUNT_BITS: u32 = 28;
+/// Rows that can be counted.
+pub(super) const MAX_ROWS: usize = (1 << COUNT_BITS) - 1;
+
+/// The sum of gradients in fixed point, and that of hessians with the number of rows: two words that are added as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C, align(16))]
+pub(super) struct Entry([u64; 2]);
+
+impl Entry {
+    #[inline(always)]
+    pub fn add(&mut self, other: Entry) {
+        self.0 = [self.0[0].wrapping_add(other.0[0]), self.0[1].wrapping_add(other.0[1])];
+    }
+
+    #[inline(always)]
+    pub fn subtract(&mut self, other: Entry) {
+        self.0 = [self.0[0].wrapping_sub(other.0[0]), self.0[1].wrapping_sub(other.0[1])];
+    }
+
+    #[inline(always)]
+    pub fn count(self) -> u32 {
+        self.0[1] as u32 & ((1 << COUNT_BITS) - 1)
+    }
+
+    #[inline(always)]
+    pub fn gradient(self) -> f64 {
+        self.0[0] as i64 as f64
+    }
+
+    #[inline(always)]
+    pub fn hessian(self) -> f64 {
+        (self.0[1] >> COUNT_BITS) as i64 as f64
+    }
+}
+
+/// What one unit of the fixed point is worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scale {
+    pub gradient: f64,
+    pub hessian: f64,
+}
+
+impl Scale {
+    /// The finest powers of two with which no sum overflows, from the sums of absolute gradients and of hessians: 62 bits for
+    /// the one (finer than the single precision they come in), 35 for the other.
+    pub fn of(gradients: f64, hessians: f64) -> Scale {
+        let fit = |sum: f64, bits: i32| match sum > 0.0 && sum.is_finite() {
+            true => 2f64.powi((sum.log2().ceil() as i32 - bits).clamp(-1000, 1000)),
+            false => 1.0,
+        };
+        Scale { gradient: fit(gradients, 61), hessian: fit(hessians, 35) }
+    }
+
+    /// One row: gradient and hessian, rounded to units.
+    #[inline(always)]
+    pub fn entry(self, [gradient, hessian]: [f32; 2]) -> Entry {
+        let gradient = (f64::from(gradient) * (1.0 / self.gradient)) as i64;
+        let hessian = (f64::from(hessian) * (1.0 / self.hessian) + 0.5) as i64;
+        Entry([gradient as u64, (hessian as u64) << COUNT_BITS | 1])
+    }
+}
+
+/// Adds rows to the histograms of a block. `entries` are those of `rows`, in their order.
+pub(super) fn build(bins: &[[u8; LANES]], rows: &[u32], entries: &[Entry], out: &mut [Entry]) {
+    let Ok(out) = <&mut [Entry; BLOCK]>::try_from(out) else { return };
+    out.fill(Entry::default());
+    for (&row, &entry) in rows.iter().zip(entries) {
+        let bins = bins[row as usize];
+        for (lane, &bin) in bins.iter().enumerate() {
+            out[lane * BINS + bin as usize].add(entry); // below BLOCK
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_exact_and_undone_by_subtraction() {
+        let scale = Scale::of(1000.0, 250.0);
+        let rows: Vec<[f32; 2]> = (0..1000).map(|i| [(i as f32 * 0.37).sin(), (i % 7) as f32 / 28.0]).collect();
+        let mut sum = Entry::default();
+        rows.iter().for_each(|&row| sum.add(scale.entry(row)));
+        let wanted: f64 = rows.iter().map(|row| f64::from(row[0])).sum();
+        assert_eq!(sum.count(), 1000);
+        assert!((sum.gradient() * scale.gradient - wanted).abs() < 1e-12 * 1000.0);
+        let wanted: f64 = rows.iter().map(|row| f64::from(row[1])).sum();
+        assert!((sum.hessian() * scale.hessian - wanted).abs() < 1000.0 * scale.hessian);
+        rows.iter().rev().for_each(|&row| sum.subtract(scale.entry(row)));
+        assert_eq!(sum, Entry::default());
+    }
+}

@@ -1,0 +1,35 @@
+//! Trees, and forests of them.
+
+mod absolute;
+mod boosting;
+mod columns;
+mod criterion;
+mod decision;
+mod forest;
+mod forests;
+mod grow;
+mod isolation;
+mod nodes;
+mod prune;
+mod settings;
+mod sort;
+mod split;
+mod svg;
+mod text;
+
+pub use boosting::{
+    BoostingLoss, EarlyStop, FittedHistGradientBoostingClassifier, FittedHistGradientBoostingRegressor,
+    HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+};
+pub use decision::{
+    DecisionTreeClassifier, DecisionTreeRegressor, FittedDecisionTreeClassifier, FittedDecisionTreeRegressor,
+};
+pub use forests::{
+    ExtraTreesClassifier, ExtraTreesRegressor, FittedForestClassifier, FittedForestRegressor, RandomForestClassifier,
+    RandomForestRegressor,
+};
+pub use isolation::{FittedIsolationForest, IsolationForest};
+pub use nodes::{NodeView, SplitView, Tree};
+pub use prune::PruningPath;
+pub use settings::{ClassCriterion, MaxFeatures, Splitter, ValueCriterion};
+pub use text::TreeNames;

@@ -1,0 +1,167 @@
+use crate::{Parts, accuracy, diabetes, images, on_any_threads, r2};
+use ndarray::Array2;
+use tilework::Rng;
+use tilework::io::HostTensor;
+use tilework::models::{
+    BoostingLoss, EarlyStop, Estimator, HistGradientBoostingClassifier, HistGradientBoostingRegressor, Model, Reader,
+    archive_of,
+};
+
+/// Rows of three normal features.
+fn cloud(rows: usize, seed: u64) -> Array2<f64> {
+    let noise = Rng::seed(seed).normals(rows * 3);
+    Array2::from_shape_fn((rows, 3), |(i, j)| f64::from(noise[3 * i + j]))
+}
+
+#[test]
+fn boosted_trees_score_as_those_of_scikit_learn_and_lightgbm() {
+    let Parts { x, y, test_x, test_y } = images();
+    let model = on_any_threads(|| HistGradientBoostingClassifier::default().fit(&x, &y).unwrap());
+    let score = accuracy(&model.predict(&test_x).unwrap(), &test_y);
+    assert!((score - 0.9733).abs() < 0.01, "{score}"); // PEERS.md: 0.9733, LightGBM 0.9756; nothing is drawn at random
+    let Parts { x, y, test_x, test_y } = diabetes();
+    let model = HistGradientBoostingRegressor::default().fit(&x, &y).unwrap();
+    let score = r2(&model.predict(&test_x).unwrap(), &test_y);
+    assert!((score - 0.1927).abs() < 0.02, "{score}"); // scikit-learn 1.9.1
+    assert_eq!((model.n_iter(), model.stopped_early()), (100, false));
+}
+
+#[test]
+fn predictions_keep_to_monotone_directions() {
+    let x = cloud(600, 1);
+    let noise = Rng::seed(2).normals(600);
+    let y: Vec<f64> = (0..600)
+        .map(|i| (2.0 * x[[i, 0]]).sin() + 0.5 * x[[i, 0]] - x[[i, 1]].powi(3) / 5.0 + 0.5 * f64::from(noise[i]))
+        .collect();
+    let settings =
+        HistGradientBoostingRegressor { monotonic_cst: vec![1, -1, 0], min_samples_leaf: 5, ..Default::default() };
+    let free = HistGradientBoostingRegressor { min_samples_leaf: 5, ..Default::default() }.fit(&x, &y).unwrap();
+    let held = settings.fit(&x, &y).unwrap();
+    let labels: Vec<u32> = y.iter().map(|&y| u32::from(y > 0.2)).collect();
+    let classes = HistGradientBoostingClassifier { monotonic_cst: vec![1, -1, 0], ..Default::default() };
+    let classes = classes.fit(&x, &labels).unwrap();
+    let mut falls = 0;
+    for start in [[-0.7, 0.3, 0.1], [0.5, -1.0, 1.0], [0.0, 0.0, 0.0]] {
+        for (feature, sign) in [(0, 1.0), (1, -1.0)] {
+            let line =
+                Array2::from_shape_fn((200, 3), |(i, j)| if j == feature { i as f64 / 33.0 - 3.0 } else { start[j] });
+            let rising = |told: &[f64]| told.windows(2).filter(|pair| (pair[1] - pair[0]) * sign < -1e-12).count();
+            assert_eq!(rising(&held.predict(&line).unwrap()), 0);
+            let scores = classes.decision_function(&line).unwrap();
+            assert_eq!(rising(scores.as_slice().unwrap()), 0);
+            falls += rising(&free.predict(&line).unwrap());
+        }
+    }
+    assert!(falls > 0, "without the constraint there would be nothing to see");
+    assert!(r2(&held.predict(&x).unwrap(), &y) > 0.5);
+}
+
+#[test]
+fn missing_values_go_where_they_do_best() {
+    let mut x = cloud(400, 3);
+    let y: Vec<f64> = (0..400)
+        .map(|i| {
+            if i % 4 == 0 {
+                5.0
+            } else if x[[i, 0]] > 0.0 {
+                5.0
+            } else {
+                -5.0
+            }
+        })
+        .collect();
+    for row in (0..400).step_by(4) {
+        x[[row, 0]] = f64::NAN; // missing values answer like large ones
+    }
+    let model = HistGradientBoostingRegressor::default().fit(&x, &y).unwrap();
+    assert!(r2(&model.predict(&x).unwrap(), &y) > 0.99);
+    let y: Vec<f64> = (0..400).map(|i| if i % 4 == 0 { 3.0 } else { 0.0 }).collect(); // nothing else matters
+    let model = HistGradientBoostingRegressor::default().fit(&x, &y).unwrap();
+    let told = model.predict(&[[f64::NAN, 0.0, 0.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]).unwrap();
+    assert!((told[0] - 3.0).abs() < 0.05 && told[1].abs() < 0.05 && told[2].abs() < 0.05, "{told:?}");
+}
+
+#[test]
+fn categories_are_grouped_by_what_they_answer_not_by_their_number() {
+    let noise = Rng::seed(4).normals(1200);
+    let x = Array2::from_shape_fn((1200, 2), |(i, j)| if j == 0 { (i % 12) as f64 } else { f64::from(noise[i]) });
+    let y: Vec<f64> = (0..1200).map(|i| f64::from(u8::from([1, 4, 5, 8, 11].contains(&(i % 12))))).collect();
+    let one_split = |categorical_features: Vec<usize>| {
+        let settings = HistGradientBoostingRegressor {
+            categorical_features,
+            max_iter: 60,
+            max_leaf_nodes: Some(2),
+            ..Default::default()
+        };
+        settings.fit(&x, &y).unwrap()
+    };
+    let (sets, order) = (one_split(vec![0]), one_split(Vec::new()));
+    let score = |model: &<HistGradientBoostingRegressor as Estimator>::Fitted| r2(&model.predict(&x).unwrap(), &y);
+    assert!(score(&sets) > 0.999 && score(&order) < 0.9, "{} {}", score(&sets), score(&order));
+    let archive = archive_of(&sets).unwrap();
+    let again = <HistGradientBoostingRegressor as Estimator>::Fitted::restore(&Reader::of(&archive).unwrap()).unwrap();
+    assert_eq!(again.predict(&x).unwrap(), sets.predict(&x).unwrap());
+    let mut cut = archive.clone();
+    cut.tensors.insert("set_sizes".into(), HostTensor::new(&[5u32], [1]).unwrap());
+    assert!(<HistGradientBoostingRegressor as Estimator>::Fitted::restore(&Reader::of(&cut).unwrap()).is_err());
+    assert!(sets.predict(&[[99.0, 0.0], [f64::NAN, 0.0]]).unwrap().iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn boosting_ends_when_held_out_rows_get_no_better() {
+    let x = cloud(500, 5);
+    let noise = Rng::seed(6).normals(500);
+    let y: Vec<f64> = (0..500).map(|i| x[[i, 0]] + 2.0 * f64::from(noise[i])).collect();
+    let early_stopping = EarlyStop::When(true);
+    let model = HistGradientBoostingRegressor { early_stopping, ..Default::default() }.fit(&x, &y).unwrap();
+    assert!(model.stopped_early() && model.n_iter() < 100, "{}", model.n_iter());
+    let losses = model.validation_losses();
+    assert_eq!(losses.len(), model.n_iter() + 1);
+    let before = losses[losses.len() - 11];
+    assert!(losses[losses.len() - 10..].iter().all(|&loss| loss >= before - 1e-7), "{losses:?}");
+    let labels: Vec<u32> = y.iter().map(|&y| u32::from(y > 0.0)).collect();
+    let model = HistGradientBoostingClassifier { early_stopping, ..Default::default() }.fit(&x, &labels).unwrap();
+    assert!(model.stopped_early());
+}
+
+#[test]
+fn quantiles_cover_their_share_and_absolute_error_withstands_outliers() {
+    let x = cloud(1000, 7);
+    let noise = Rng::seed(8).normals(1000);
+    let mut y: Vec<f64> = (0..1000).map(|i| 2.0 * x[[i, 0]] + f64::from(noise[i])).collect();
+    let cover = |quantile| {
+        let settings = HistGradientBoostingRegressor { loss: BoostingLoss::Quantile, quantile, ..Default::default() };
+        let told = settings.fit(&x, &y).unwrap().predict(&x).unwrap();
+        y.iter().zip(told).filter(|(y, told)| *y <= told).count() as f64 / 1000.0
+    };
+    // on the rows it learnt from; three standard deviations of a share of 1,000 rows, and some for what was fitted
+    for quantile in [0.1, 0.5, 0.9] {
+        let covered = cover(quantile);
+        assert!((covered - quantile).abs() < 0.05, "{covered} of {quantile}");
+    }
+    let clean = y.clone();
+    (0..1000).step_by(50).for_each(|i| y[i] += 1e4);
+    let score = |loss| {
+        let settings = HistGradientBoostingRegressor { loss, ..Default::default() };
+        r2(&settings.fit(&x, &y).unwrap().predict(&x).unwrap(), &clean)
+    };
+    assert!(score(BoostingLoss::AbsoluteError) > 0.7 && score(BoostingLoss::SquaredError) < 0.0);
+}
+
+#[test]
+fn settings_out_of_range_are_refused_by_name() {
+    let (x, y) = (cloud(30, 9), vec![0.5; 30]);
+    let default = HistGradientBoostingRegressor::default();
+    for (settings, text) in [
+        (HistGradientBoostingRegressor { learning_rate: 0.0, ..default.clone() }, "learning_rate = 0"),
+        (HistGradientBoostingRegressor { max_bins: 256, ..default.clone() }, "max_bins = 256"),
+        (HistGradientBoostingRegressor { max_iter: 0, ..default.clone() }, "max_iter = 0"),
+        (HistGradientBoostingRegressor { monotonic_cst: vec![1], ..default.clone() }, "each of 3 features"),
+        (HistGradientBoostingRegressor { monotonic_cst: vec![2, 0, 0], ..default.clone() }, "1, -1 or 0"),
+        (HistGradientBoostingRegressor { categorical_features: vec![3], ..default.clone() }, "there are 3 features"),
+        (HistGradientBoostingRegressor { loss: BoostingLoss::Quantile, quantile: 1.0, ..default }, "quantile = 1"),
+    ] {
+        let error = settings.fit(&x, &y).unwrap_err().to_string();
+        assert!(error.starts_with("hist-gradient-boosting-regressor: ") && error.contains(text), "{error}");
+    }
+}
