@@ -124,7 +124,7 @@ impl Tree {
             // NaN is on neither side of a threshold
             let goes_right = match node.feature & (MISSING_RIGHT | CATEGORIES) {
                 0 => value > node.threshold,
-                MISSING_RIGHT => !(value <= node.threshold),
+                MISSING_RIGHT => value > node.threshold || value.is_nan(),
                 _ => !self.in_set(*node, value),
             };
             at = node.left as usize + usize::from(goes_right);

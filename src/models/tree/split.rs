@@ -12,9 +12,18 @@ use rand::RngExt;
 pub(super) struct Split {
     pub feature: u32,
     pub code: u32,
-    pub threshold: f64,
+    pub threshold: Threshold,
     /// Weight times impurity that it takes away.
     pub decrease: f64,
+}
+
+/// Where a split cuts: looked up in the column only for the split that is taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Threshold {
+    /// Half way between `code` and this rank.
+    Below(u32),
+    /// At a value that was drawn.
+    At(f64),
 }
 
 /// A node's rows and what a split of them must leave on each side.
@@ -100,8 +109,7 @@ impl<C: Criterion> Site<'_, C> {
         }
         let Some(pair) = at.and_then(|i| keys.get(i..i + 2)) else { return Found::Nothing };
         let (low, high) = (code(pair[0]), code(pair[1]));
-        let threshold = self.columns.between(feature as usize, low, high);
-        Found::Split(Split { feature, code: low, threshold, decrease: best })
+        Found::Split(Split { feature, code: low, threshold: Threshold::Below(high), decrease: best })
     }
 
     fn balanced(&self, left: f64, most: f64) -> bool {
@@ -110,11 +118,10 @@ impl<C: Criterion> Site<'_, C> {
 
     fn random(&self, feature: u32, rng: &mut Rng, space: &mut Workspace<C>) -> Found {
         let (codes, values) = (self.columns.codes(feature as usize), self.columns.values(feature as usize));
-        let (mut low, mut high) = (u32::MAX, 0);
-        for &row in self.rows {
-            let code = codes[row as usize];
-            (low, high) = (low.min(code), high.max(code));
-        }
+        let Workspace { keys, scratch: left, scan } = space;
+        keys.clear();
+        keys.extend(self.rows.iter().map(|&row| u64::from(codes[row as usize])));
+        let (low, high) = keys.iter().fold((u64::MAX, 0), |(low, high), &code| (low.min(code), high.max(code)));
         let (Some(&first), Some(&last)) = (values.get(low as usize), values.get(high as usize)) else {
             return Found::Nothing;
         };
@@ -125,19 +132,23 @@ impl<C: Criterion> Site<'_, C> {
         let drawn = first * (1.0 - share) + last * share;
         let threshold = if drawn >= first && drawn < last { drawn } else { first };
         let code = values.partition_point(|&v| v <= threshold).saturating_sub(1) as u32;
-        let (criterion, node, scan) = (self.criterion, self.node, &mut space.scan);
-        criterion.start(node, scan);
+        // which rows go left is written for all and counted for those that do: half of the branches would be guessed wrong
+        left.resize(keys.len().max(left.len()), 0);
         let mut count = 0;
-        for (i, &row) in self.rows.iter().enumerate() {
-            if codes[row as usize] <= code {
-                criterion.take(node, scan, i);
-                count += 1;
-            }
+        for (i, &rank) in keys.iter().enumerate() {
+            left[count] = i as u64;
+            count += usize::from(rank <= u64::from(code));
         }
+        let (criterion, node) = (self.criterion, self.node);
+        criterion.start(node, scan);
+        left[..count].iter().for_each(|&i| criterion.take(node, scan, i as usize));
         let most = criterion.weight(node) - self.min_weight;
         let enough = count >= self.min_rows && self.rows.len() - count >= self.min_rows;
         match enough && self.balanced(criterion.left(scan), most) {
-            true => Found::Split(Split { feature, code, threshold, decrease: criterion.decrease(node, scan) }),
+            true => {
+                let decrease = criterion.decrease(node, scan);
+                Found::Split(Split { feature, code, threshold: Threshold::At(threshold), decrease })
+            }
             false => Found::Nothing,
         }
     }

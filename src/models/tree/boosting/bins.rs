@@ -110,28 +110,30 @@ impl Distinct {
         distinct
     }
 
-    /// Edges of bins that hold as many rows as each other, as nearly as equal values allow: half way between neighbours.
+    /// Edges of bins: half way between neighbours where there are few values, else scikit-learn's quantiles, which are values of
+    /// the column (where a share ends just between two, half way).
     fn edges(&self, max_bins: usize) -> Vec<f64> {
-        let between = |pair: &[f64]| {
-            let middle = pair[0] / 2.0 + pair[1] / 2.0;
-            if middle >= pair[0] && middle < pair[1] { middle } else { pair[0] }
+        let middle = |low: f64, high: f64| {
+            let middle = low / 2.0 + high / 2.0;
+            if middle >= low && middle < high { middle } else { low }
         };
-        let pairs = || self.values.windows(2);
         if self.values.len() <= max_bins {
-            return pairs().map(between).collect();
+            return self.values.windows(2).map(|pair| middle(pair[0], pair[1])).collect();
         }
-        let (mut edges, mut passed) = (Vec::with_capacity(max_bins), 0);
-        let mut left: usize = self.counts.iter().sum();
-        let mut bins = max_bins;
-        for (pair, &count) in pairs().zip(&self.counts) {
-            passed += count;
-            // what is left is shared evenly again after each bin, since a frequent value may have filled more than one
-            if bins > 1 && passed * bins >= left {
-                edges.push(between(pair));
-                left -= passed;
-                (bins, passed) = (bins - 1, 0);
+        let rows: usize = self.counts.iter().sum();
+        let (mut edges, mut at, mut passed) = (Vec::with_capacity(max_bins), 0, 0);
+        for share in 1..max_bins {
+            let (wanted, rest) = (rows * share / max_bins, rows * share % max_bins);
+            // the value of the row after `wanted` others
+            while let Some(count) = self.counts.get(at).filter(|count| passed + **count <= wanted) {
+                passed += count;
+                at += 1;
             }
+            let Some(&value) = self.values.get(at) else { break };
+            let before = if rest == 0 && passed == wanted { at.saturating_sub(1) } else { at };
+            edges.push(middle(self.values.get(before).copied().unwrap_or(value), value));
         }
+        edges.dedup();
         edges
     }
 }
@@ -153,10 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn a_frequent_value_does_not_take_the_bins_of_others() {
-        let x = Array2::from_shape_fn((1000, 1), |(i, _)| if i < 900 { 0.0 } else { i as f64 });
-        let binned = Binned::new((&x).into(), 20, &[], 1);
-        assert_eq!(binned.features[0].len(), 20);
+    fn edges_are_the_quantiles_of_numpy() {
+        // np.percentile(x, [25, 50, 75], method="averaged_inverted_cdf"), doubles dropped
+        let edges = |column: &[f64]| Distinct::of(column, 1).edges(4);
+        assert_eq!(edges(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]), [2.0, 8.0, 32.0]);
+        assert_eq!(edges(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]), [3.0, 12.0, 48.0]);
+        assert_eq!(edges(&[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0]), [0.0, 2.0]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ macro_rules! boosting {
                 }
             }
 
-            fn rows(&self, weights: &[f64], labels: Option<&[u32]>) -> Result<Rows> {
+            fn rows<'a>(&self, weights: &'a [f64], labels: Option<&[u32]>) -> Result<Rows<'a>> {
                 match self.early_stopping.at(weights.len()) {
                     true => Rows::split(Self::NAME, weights, labels, self.validation_fraction, self.seed),
                     false => Ok(Rows::new(weights, Vec::new())),
@@ -187,7 +187,7 @@ impl Estimator for HistGradientBoostingClassifier {
             return Err(Error::argument(Self::NAME, "monotonic_cst: only with two classes; more have no order"));
         }
         let rows = self.rows(&weights, Some(labels))?;
-        let ensemble = fit(Self::NAME, x, &y, &weights, rows, loss, outputs, &settings)?;
+        let ensemble = fit(Self::NAME, x, &y, rows, loss, outputs, &settings)?;
         Ok(FittedHistGradientBoostingClassifier { width: x.width(), classes, ensemble })
     }
 }
@@ -212,7 +212,7 @@ impl Estimator for HistGradientBoostingRegressor {
         };
         let weights = problem.row_weights();
         let rows = self.rows(&weights, None)?;
-        let ensemble = fit(Self::NAME, x, y, &weights, rows, loss, 1, &settings)?;
+        let ensemble = fit(Self::NAME, x, y, rows, loss, 1, &settings)?;
         Ok(FittedHistGradientBoostingRegressor { width: x.width(), ensemble })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bins::{Binned, Binning, MISSING};
 use super::grow::{Grown, Plan};
-use super::histogram::{MAX_ROWS, Scale};
+use super::histogram::{Entry, MAX_ROWS, Scale};
 use super::loss::Loss;
 use super::split::Limits;
 use crate::data::Matrix;
@@ -99,7 +99,9 @@ pub(super) struct Ensemble {
 }
 
 /// Rows to learn from and rows to watch.
-pub(super) struct Rows {
+pub(super) struct Rows<'a> {
+    /// Of all rows.
+    pub weights: &'a [f64],
     pub train: Vec<u32>,
     pub held_out: Vec<usize>,
 }
@@ -109,13 +111,13 @@ pub(super) fn fit(
     op: &'static str,
     x: Matrix<'_>,
     y: &[f64],
-    weights: &[f64],
-    rows: Rows,
+    rows: Rows<'_>,
     loss: Loss,
     outputs: usize,
     settings: &Settings<'_>,
 ) -> Result<Ensemble> {
     let threads = Cpu::new().threads();
+    let weights = rows.weights;
     let binned = Binned::new(x, settings.max_bins, settings.categorical_features, threads);
     for (feature, binning) in binned.features.iter().enumerate() {
         if matches!(binning, Binning::Categories(values) if values.len() > MISSING) {
@@ -155,7 +157,9 @@ pub(super) fn fit(
         ensemble.validation.push(watched_loss(&watched_scores));
     }
     let mut seen = if outputs > 1 { scores.clone() } else { Vec::new() };
-    let mut grown: Vec<Grown> = Vec::new();
+    // a tree for each output, with memory that the next iteration uses again
+    let mut growing: Vec<(Grown, Vec<Vec<Entry>>)> = Vec::new();
+    growing.resize_with(outputs, Default::default);
     for _ in 0..settings.max_iter {
         if outputs > 1 {
             seen.copy_from_slice(&scores);
@@ -164,9 +168,7 @@ pub(super) fn fit(
             });
         }
         let told = if outputs > 1 { &seen } else { &scores };
-        grown.clear();
-        grown.resize_with(outputs, Grown::default);
-        let each = |k: usize, threads: usize| {
+        let each = |k: usize, spare: &mut Vec<Vec<Entry>>, threads: usize| {
             let mut steps = vec![[0.0f32; 2]; x.rows()];
             for_chunks(threads, &mut steps, CHUNK, STEP * CHUNK as u64, |chunk, steps| {
                 let first = chunk * CHUNK;
@@ -184,16 +186,15 @@ pub(super) fn fit(
             let sums =
                 map_reduce(threads, steps.len(), CHUNK, 20 * CHUNK as u64, sums, |a, b| [a[0] + b[0], a[1] + b[1]]);
             let [gradients, hessians] = sums.unwrap_or_default();
-            let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), threads);
+            let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), spare, threads);
             correct(&mut grown, loss, y, weights, &scores, settings.learning_rate);
             grown
         };
-        if outputs == 1 {
-            grown[0] = each(0, threads);
-        } else {
-            for_chunks(threads, &mut grown, 1, WORK_PER_THREAD, |k, out| out.fill_with(|| each(k, 1)));
-        }
-        for (k, grown) in grown.drain(..).enumerate() {
+        let inside = if outputs == 1 { threads } else { 1 };
+        for_chunks(threads, &mut growing, 1, WORK_PER_THREAD, |k, growing| {
+            growing.iter_mut().for_each(|(grown, spare)| *grown = each(k, spare, inside));
+        });
+        for (k, (grown, _)) in growing.iter_mut().enumerate() {
             for (leaf, range) in &grown.leaves {
                 let value = grown.tree.value(*leaf).first().copied().unwrap_or(0.0);
                 for &row in &grown.rows[range.clone()] {
@@ -205,7 +206,7 @@ pub(super) fn fit(
                 scores[k] += grown.tree.value(grown.tree.leaf(row)).first().copied().unwrap_or(0.0);
             }
             ensemble.importances.iter_mut().zip(&grown.gains).for_each(|(sum, gain)| *sum += gain);
-            ensemble.trees.push(grown.tree);
+            ensemble.trees.push(std::mem::take(&mut grown.tree));
         }
         if settings.early_stopping {
             ensemble.validation.push(watched_loss(&watched_scores));
@@ -236,16 +237,22 @@ fn no_better(losses: &[f64], patience: usize, tol: f64) -> bool {
     losses[before + 1..].iter().all(|&loss| loss >= losses[before] - tol)
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// Rows of some weight, without those that are held out.
-    pub fn new(weights: &[f64], mut held_out: Vec<usize>) -> Rows {
+    pub fn new(weights: &'a [f64], mut held_out: Vec<usize>) -> Rows<'a> {
         held_out.sort_unstable();
         let train = (0..weights.len()).filter(|row| weights[*row] > 0.0 && held_out.binary_search(row).is_err());
-        Rows { train: train.map(|row| row as u32).collect(), held_out }
+        Rows { weights, train: train.map(|row| row as u32).collect(), held_out }
     }
 
     /// A share of all rows held out at random; classes by their share where there are labels.
-    pub fn split(op: &'static str, weights: &[f64], labels: Option<&[u32]>, share: f64, seed: u64) -> Result<Rows> {
+    pub fn split(
+        op: &'static str,
+        weights: &'a [f64],
+        labels: Option<&[u32]>,
+        share: f64,
+        seed: u64,
+    ) -> Result<Rows<'a>> {
         let mut rng = Rng::seed(seed);
         let kept: Vec<usize> = (0..weights.len()).filter(|&row| weights[row] > 0.0).collect();
         let split = match labels {

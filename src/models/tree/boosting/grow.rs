@@ -52,14 +52,22 @@ struct Slot<'a> {
 }
 
 impl Plan<'_> {
-    /// Grows a tree on `rows` with the gradients and hessians of all rows.
-    pub fn grow(&self, steps: &[[f32; 2]], scale: Scale, rows: Vec<u32>, threads: usize) -> Grown {
+    /// Grows a tree on `rows` with the gradients and hessians of all rows. `spare` is memory of trees before.
+    pub fn grow(
+        &self,
+        steps: &[[f32; 2]],
+        scale: Scale,
+        rows: Vec<u32>,
+        spare: &mut Vec<Vec<Entry>>,
+        threads: usize,
+    ) -> Grown {
         let width = self.binned.features.len();
         let mut grown = Grown { gains: vec![0.0; width], rows, ..Grown::default() };
         grown.tree.outputs = 1;
         let all = 0..grown.rows.len();
         let mut scratch = vec![0; all.len()];
-        let mut histograms = vec![Entry::default(); self.binned.blocks.len() * BLOCK];
+        let memory = || vec![Entry::default(); self.binned.blocks.len() * BLOCK];
+        let mut histograms = spare.pop().unwrap_or_else(memory);
         let entries = entries_of(&grown.rows, steps, scale, threads);
         let bounds = [f64::NEG_INFINITY, f64::INFINITY];
         let mut leaf = Leaf { sum: Entry::default(), bounds };
@@ -74,7 +82,6 @@ impl Plan<'_> {
             root.histograms = histograms;
         }
         let mut open = vec![root];
-        let mut spare: Vec<Vec<Entry>> = Vec::new();
         while open.len() < self.max_leaves {
             let gain = |leaf: &Open| leaf.split.map_or(0.0, |split| split.gain);
             // the first of the largest
@@ -89,7 +96,7 @@ impl Plan<'_> {
                     if left.rows.len() <= right.rows.len() { (&mut left, &mut right) } else { (&mut right, &mut left) };
                 let rows = &grown.rows[small.rows.clone()];
                 let entries = entries_of(rows, steps, scale, threads);
-                small.histograms = spare.pop().unwrap_or_else(|| vec![Entry::default(); parent.histograms.len()]);
+                small.histograms = spare.pop().unwrap_or_else(memory);
                 large.histograms = parent.histograms;
                 let leaves = [small.leaf, large.leaf];
                 let siblings = Some(large.histograms.as_mut_slice());
@@ -107,6 +114,7 @@ impl Plan<'_> {
             }
             open.extend([left, right]);
         }
+        spare.extend(open.iter_mut().map(|leaf| std::mem::take(&mut leaf.histograms)).filter(|h| !h.is_empty()));
         grown.leaves = open.into_iter().map(|leaf| (leaf.node, leaf.rows)).collect();
         grown.leaves.sort_by_key(|leaf| leaf.0);
         grown

@@ -104,20 +104,25 @@ impl Search<'_> {
     fn gain(&self, left: Entry, monotonic: i8, base: f64) -> Option<f64> {
         let mut right = self.leaf.sum;
         right.subtract(left);
-        let (left_hessian, right_hessian) = (left.hessian() * self.scale.hessian, right.hessian() * self.scale.hessian);
         let least = self.limits.min_samples_leaf;
-        let enough = left.count() >= least && right.count() >= least;
-        if !enough || left_hessian < MIN_HESSIAN || right_hessian < MIN_HESSIAN {
+        if left.count() < least || right.count() < least {
             return None;
         }
-        let (left_gradient, right_gradient) =
-            (left.gradient() * self.scale.gradient, right.gradient() * self.scale.gradient);
-        let l2 = self.limits.l2;
+        let Scale { gradient, hessian } = self.scale;
         if monotonic == 0 && self.leaf.bounds == [f64::NEG_INFINITY, f64::INFINITY] {
-            // both steps unbounded: gradient² / hessian
-            let side = |gradient: f64, hessian: f64| gradient * gradient / (hessian + l2);
-            return Some(side(left_gradient, left_hessian) + side(right_gradient, right_hessian) - base);
+            // both steps unbounded: gradient² / hessian, in units of the fixed point until the end
+            let (l2, min_hessian) = (self.limits.l2 / hessian, MIN_HESSIAN / hessian);
+            if left.hessian() < min_hessian || right.hessian() < min_hessian {
+                return None;
+            }
+            let side = |sum: Entry| sum.gradient() * sum.gradient() / (sum.hessian() + l2);
+            return Some((side(left) + side(right)) * (gradient * gradient / hessian) - base);
         }
+        let (left_hessian, right_hessian) = (left.hessian() * hessian, right.hessian() * hessian);
+        if left_hessian < MIN_HESSIAN || right_hessian < MIN_HESSIAN {
+            return None;
+        }
+        let (left_gradient, right_gradient) = (left.gradient() * gradient, right.gradient() * gradient);
         let (left_value, right_value) =
             (self.step(left_gradient, left_hessian), self.step(right_gradient, right_hessian));
         if (right_value - left_value) * f64::from(monotonic) < 0.0 {

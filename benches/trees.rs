@@ -1,0 +1,84 @@
+//! Fits of trees, forests and boosting on `tab100k`: 75,000 rows of 30 features, made by a recipe in splitmix64.
+//! `cargo bench --bench trees`; `TILEWORK_THREADS=1` keeps to one thread. Peers, in the same run: `benches/peers/trees.sh`.
+//! Scores on the other 25,000 rows are printed first.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ndarray::{Array2, s};
+use std::hint::black_box;
+use tilework::models::{
+    DecisionTreeClassifier, DecisionTreeRegressor, EarlyStop, Estimator, ExtraTreesClassifier,
+    HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier,
+};
+
+const ROWS: usize = 100_000;
+const TRAIN: usize = 75_000;
+const WIDTH: usize = 30;
+
+fn raw(seed: u64, i: u64) -> u64 {
+    let z = seed.wrapping_add((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Number `k` of a normal stream, by Box and Muller.
+fn normal(seed: u64, k: u64) -> f64 {
+    let unit = 2f64.powi(-53);
+    let [a, b] = [k / 2 * 2, k / 2 * 2 + 1].map(|i| (raw(seed, i) >> 11) as f64);
+    let (radius, angle) = ((-2.0 * ((a + 1.0) * unit).ln()).sqrt(), std::f64::consts::TAU * b * unit);
+    if k % 2 == 0 { radius * angle.cos() } else { radius * angle.sin() }
+}
+
+/// Features and score; the class is the score's sign.
+fn tab100k() -> (Array2<f64>, Vec<f64>) {
+    let x = Array2::from_shape_fn((ROWS, WIDTH), |(i, j)| f64::from(normal(5001, (i * WIDTH + j) as u64) as f32));
+    let step = |condition: bool| f64::from(u8::from(condition));
+    let score = |(i, r): (usize, ndarray::ArrayView1<'_, f64>)| {
+        let steps = 1.5 * step(r[0] > 0.3) + 0.8 * step(r[5] + r[6] > 0.5) - r[7] * step(r[8] < 0.0);
+        steps + r[1] * r[2] + (2.0 * r[3]).sin() + 0.5 * r[4] * r[4] + 0.3 * r[9] - 1.4 + 0.5 * normal(5003, i as u64)
+    };
+    let scores = x.rows().into_iter().enumerate().map(score).collect();
+    (x, scores)
+}
+
+fn accuracy(told: &[u32], truth: &[u32]) -> f64 {
+    told.iter().zip(truth).filter(|(a, b)| a == b).count() as f64 / truth.len() as f64
+}
+
+fn r2(told: &[f64], truth: &[f64]) -> f64 {
+    let mean = truth.iter().sum::<f64>() / truth.len() as f64;
+    let rest: f64 = told.iter().zip(truth).map(|(a, b)| (a - b).powi(2)).sum();
+    1.0 - rest / truth.iter().map(|y| (y - mean).powi(2)).sum::<f64>()
+}
+
+fn fits(c: &mut Criterion) {
+    let (x, scores) = tab100k();
+    let labels: Vec<u32> = scores.iter().map(|&score| u32::from(score > 0.0)).collect();
+    let values: Vec<f64> = scores.iter().map(|&score| f64::from(score as f32)).collect();
+    let (train, test) = (x.slice(s![..TRAIN, ..]), x.slice(s![TRAIN.., ..]));
+    let (train_labels, test_labels) = labels.split_at(TRAIN);
+    let (train_values, test_values) = values.split_at(TRAIN);
+    let early_stopping = EarlyStop::When(false);
+
+    let mut group = c.benchmark_group("tab100k");
+    group.sample_size(10);
+    macro_rules! fit {
+        ($name:literal, $settings:expr, $answers:expr, $truth:expr, $score:ident) => {
+            let model = $settings.fit(train, $answers).expect("it fits");
+            println!("{}: {:.4}", $name, $score(&model.predict(test).expect("it predicts"), $truth));
+            group.bench_function($name, |b| b.iter(|| black_box($settings.fit(train, $answers))));
+        };
+    }
+    let boosting = HistGradientBoostingClassifier { early_stopping, ..Default::default() };
+    fit!("boosting", boosting, train_labels, test_labels, accuracy);
+    let boosting = HistGradientBoostingRegressor { early_stopping, ..Default::default() };
+    fit!("boosting_values", boosting, train_values, test_values, r2);
+    fit!("tree", DecisionTreeClassifier::default(), train_labels, test_labels, accuracy);
+    fit!("tree_values", DecisionTreeRegressor::default(), train_values, test_values, r2);
+    fit!("forest", RandomForestClassifier::default(), train_labels, test_labels, accuracy);
+    fit!("extra_trees", ExtraTreesClassifier::default(), train_labels, test_labels, accuracy);
+    group.finish();
+}
+
+criterion_group!(benches, fits);
+criterion_main!(benches);
