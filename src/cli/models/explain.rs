@@ -5,11 +5,14 @@ use super::super::score::short;
 use super::super::{say, values};
 use super::fitted::weights;
 use super::{is_pipeline, json};
-use crate::data::Table;
+use crate::data::{Table, Task};
 use crate::error::Result;
-use crate::models::prepare::{FittedPipeline, Frame};
+use crate::models::prepare::{FittedPipeline, Frame, names_of};
 use crate::models::selection::{Importance, Score, permutation_importance, score};
-use crate::models::{Model, Predicts};
+use crate::models::{
+    DecisionTreeClassifier, DecisionTreeRegressor, Estimator, FittedDecisionTreeClassifier,
+    FittedDecisionTreeRegressor, Model, Predicts, Reader, TreeNames, archive_of,
+};
 use clap::Args;
 use serde_json::{Value, json as value};
 use std::path::PathBuf;
@@ -140,6 +143,25 @@ pub(super) struct Drawn {
 }
 
 /// The tree of a model that is one.
-pub(super) fn tree(_model: &FittedPipeline) -> Outcome<Option<Drawn>> {
-    Ok(None)
+pub(super) fn tree(model: &FittedPipeline) -> Outcome<Option<Drawn>> {
+    /// Splits below one another that are drawn; more are too wide for a page.
+    const LEVELS: usize = 5;
+    let kind = model.model().kind();
+    if ![DecisionTreeClassifier::NAME, DecisionTreeRegressor::NAME].contains(&kind) {
+        return Ok(None);
+    }
+    // The table of models gives them as what they all are; a file gives them back as what each is.
+    let archive = archive_of(model.model())?;
+    let reader = Reader::of(&archive)?;
+    let tree = match kind {
+        DecisionTreeClassifier::NAME => FittedDecisionTreeClassifier::restore(&reader)?.tree,
+        _ => FittedDecisionTreeRegressor::restore(&reader)?.tree,
+    };
+    let features = names_of(&model.outputs());
+    let classes = match model.task() {
+        Some(Task::Classes(names)) => Some(names.as_slice()),
+        _ => None,
+    };
+    let names = TreeNames { features: Some(&features), classes };
+    Ok(Some(Drawn { text: tree.to_text(3, names), svg: tree.to_svg(Some(LEVELS), names) }))
 }
