@@ -26,7 +26,7 @@ fn normal(seed: u64, k: u64) -> f64 {
     let unit = 2f64.powi(-53);
     let [a, b] = [k / 2 * 2, k / 2 * 2 + 1].map(|i| (raw(seed, i) >> 11) as f64);
     let (radius, angle) = ((-2.0 * ((a + 1.0) * unit).ln()).sqrt(), std::f64::consts::TAU * b * unit);
-    if k % 2 == 0 { radius * angle.cos() } else { radius * angle.sin() }
+    if k.is_multiple_of(2) { radius * angle.cos() } else { radius * angle.sin() }
 }
 
 /// Features and score; the class is the score's sign.

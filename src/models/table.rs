@@ -126,11 +126,6 @@ const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -
     }
 }
 
-/// A kind that deals rows into batches or folds, in which a row twice is not a row of weight 2.
-const fn drawn(row: Row) -> Row {
-    Row { weights_repeat: false, ..row }
-}
-
 fn read<E: Estimator>(settings: &Value) -> Result<E> {
     E::deserialize(settings)
         .map_err(|e| Error::argument(E::NAME, format!("settings: {e}; see the type's documentation")))

@@ -100,7 +100,8 @@ pub struct FittedVotingRegressor {
 fn shares(op: &'static str, weights: Option<&[f64]>, members: usize) -> Result<Vec<f64>> {
     let weights = weights.map_or_else(|| vec![1.0; members], <[f64]>::to_vec);
     let total: f64 = weights.iter().sum();
-    if weights.len() != members || weights.iter().any(|w| !(*w >= 0.0)) || !(total > 0.0 && total.is_finite()) {
+    if weights.len() != members || weights.iter().any(|w| w.is_nan() || *w < 0.0) || !(total > 0.0 && total.is_finite())
+    {
         return Err(Error::argument(
             op,
             format!("weights {weights:?} for {members} estimators; give one of each, not all 0"),

@@ -175,7 +175,7 @@ impl Model for FittedGaussianNb {
 
     fn restore(from: &Reader<'_>) -> Result<FittedGaussianNb> {
         let (theta, var) = (from.matrix("theta")?, from.matrix("var")?);
-        if theta.is_empty() || theta.dim() != var.dim() || var.iter().any(|v| !(*v > 0.0)) {
+        if theta.is_empty() || theta.dim() != var.dim() || var.iter().any(|v| v.is_nan() || *v <= 0.0) {
             return Err(from.error(format!(
                 "means {:?} and variances {:?} do not fit together",
                 theta.dim(),

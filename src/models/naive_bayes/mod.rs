@@ -14,7 +14,7 @@ fn log_prior(op: &'static str, given: Option<&[f64]>, of_class: &[f64]) -> Resul
     let total: f64 = of_class.iter().sum();
     let Some(given) = given else { return Ok(of_class.iter().map(|weight| (weight / total).ln()).collect()) };
     let sum: f64 = given.iter().sum();
-    if given.len() != of_class.len() || given.iter().any(|p| !(*p >= 0.0)) || (sum - 1.0).abs() > 1e-8 {
+    if given.len() != of_class.len() || given.iter().any(|p| p.is_nan() || *p < 0.0) || (sum - 1.0).abs() > 1e-8 {
         let message = format!("priors {given:?} for {} classes; give one share a class, 1 in all", of_class.len());
         return Err(Error::argument(op, message));
     }
