@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```
 /// use tilework::models::{Estimator, Member, StackingClassifier};
-/// let estimators = vec![Member::new("near", "knn-classifier"), Member::new("bayes", "gaussian-nb")];
+/// let estimators = vec![Member::new("near", "knn-classifier").set("n_neighbors", 1), Member::new("bayes", "gaussian-nb")];
 /// let settings = StackingClassifier { estimators, cv: 2, ..StackingClassifier::default() };
 /// let model = settings.fit(&[[0.0], [1.0], [2.0], [7.0], [8.0], [9.0]], &[0u32, 0, 0, 1, 1, 1])?;
 /// assert_eq!(model.predict(&[[0.5], [8.5]])?, [0, 1]);

@@ -94,6 +94,7 @@ impl Estimator for LinearSvc {
         let LinearSvc { c, tol, fit_intercept, intercept_scaling, .. } = *self;
         let scaling = Common { op: Self::NAME, c, tol, fit_intercept, intercept_scaling }.scaling()?;
         let mut costs = problem.row_weights();
+        let plain: Vec<f64> = costs.iter().map(|weight| weight * c).collect();
         if let Some(class_weight) = &self.class_weight {
             class_weight.apply(Self::NAME, labels, classes, &mut costs)?;
         }
@@ -109,7 +110,9 @@ impl Estimator for LinearSvc {
                 intercept.push(f64::MIN);
                 continue;
             }
-            let fit = self.one(rows, labels, &costs, class);
+            // As LIBLINEAR: of more than two classes, the rest counts without its own classes' weights.
+            let of_row = |row: usize| if classes == 2 || labels[row] == class { costs[row] } else { plain[row] };
+            let fit = self.one(rows, labels, &(0..count).map(of_row).collect::<Vec<_>>(), class);
             fit.warn(Self::NAME);
             coef.extend(fit.weights.coef);
             intercept.push(fit.weights.intercept);
