@@ -59,17 +59,7 @@ fn predictions_keep_to_monotone_directions() {
 #[test]
 fn missing_values_go_where_they_do_best() {
     let mut x = cloud(400, 3);
-    let y: Vec<f64> = (0..400)
-        .map(|i| {
-            if i % 4 == 0 {
-                5.0
-            } else if x[[i, 0]] > 0.0 {
-                5.0
-            } else {
-                -5.0
-            }
-        })
-        .collect();
+    let y: Vec<f64> = (0..400).map(|i| if i % 4 == 0 || x[[i, 0]] > 0.0 { 5.0 } else { -5.0 }).collect();
     for row in (0..400).step_by(4) {
         x[[row, 0]] = f64::NAN; // missing values answer like large ones
     }
