@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The README shows models too; without them its examples would not compile.
+#![cfg_attr(feature = "models", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "models"),
+    doc = "Tensors and networks on any GPU through WGSL, with a CPU device that runs the same plans."
+)]
 // rustdoc asks of each public type whether it is Send and Sync, which within wgpu goes deeper than the usual 128 types.
 #![recursion_limit = "256"]
 #![warn(missing_docs)]
