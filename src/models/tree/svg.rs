@@ -4,7 +4,7 @@ use super::nodes::{NodeView, Tree};
 use super::text::{TreeNames, commonest};
 use std::fmt::Write;
 
-const CARD: [f64; 2] = [168.0, 66.0]; // pixels
+const CARD: [f64; 2] = [190.0, 66.0]; // pixels: room for "10000000 rows · impurity 0.1234"
 const LEAF_HEIGHT: f64 = 50.0;
 const GAP: [f64; 2] = [18.0, 54.0];
 const MARGIN: f64 = 24.0;
@@ -65,15 +65,13 @@ impl Tree {
                 self.thickness(card.node)
             );
         }
-        // which way a row goes is said once, at the root
-        if let Some(root) = cards.first().filter(|_| cards.len() > 1) {
-            let y = top(0) + CARD[1] + 16.0;
-            for (x, anchor, word) in [(root.x - 14.0, "end", "yes"), (root.x + 14.0, "start", "no")] {
-                let _ = writeln!(
-                    svg,
-                    "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#6b7280\">{word}</text>"
-                );
-            }
+        // which way a row goes is said once, below the root
+        for (card, (side, anchor, word)) in cards.iter().skip(1).zip([(-9.0, "end", "yes"), (9.0, "start", "no")]) {
+            let (x, y) = (card.x + side, top(1) - 8.0);
+            let _ = writeln!(
+                svg,
+                "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#6b7280\">{word}</text>"
+            );
         }
         cards.iter().for_each(|card| self.draw(card, names, &mut svg));
         svg + "</svg>\n"
