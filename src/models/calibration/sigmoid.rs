@@ -129,6 +129,15 @@ mod tests {
     }
 
     #[test]
+    fn the_odds_of_the_targets_are_recovered() {
+        // 3 of 4 at score 1, 1 of 4 at -1, many times: the odds are 3 and 1/3
+        let scores: Vec<f64> = (0..4000).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let of_class: Vec<bool> = (0..4000).map(|i| (i % 2 == 0) != (i / 2 % 4 == 0)).collect();
+        let got = Sigmoid::fit(&scores, &of_class, None).unwrap();
+        assert!((got.slope + 3f64.ln()).abs() < 0.01 && got.intercept.abs() < 0.01, "{got:?}");
+    }
+
+    #[test]
     fn scores_that_say_nothing_give_the_share_of_the_class() {
         let s = Sigmoid::fit(&[0.5; 4], &[true, false, false, false], None).unwrap();
         // Platt's targets: 2/3 once and 1/5 three times.

@@ -7,7 +7,6 @@ mod elastic_net;
 mod lbfgs;
 mod least_squares;
 mod logistic;
-mod polynomial;
 mod refine;
 mod ridge;
 mod rows;
@@ -20,7 +19,6 @@ pub use batches::Batches;
 pub use elastic_net::{ElasticNet, Lasso};
 pub use least_squares::{LinearRegression, LinearSolver};
 pub use logistic::{FittedLogisticRegression, LogisticRegression, LogisticSolver, Penalty};
-pub use polynomial::PolynomialFeatures;
 pub use ridge::Ridge;
 pub use summary::{Summary, Term};
 

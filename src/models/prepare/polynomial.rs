@@ -130,3 +130,35 @@ impl Transform for FittedPolynomialFeatures {
         Ok(FittedPolynomialFeatures { width, settings, terms })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::prepare::names_of;
+
+    #[test]
+    fn columns_are_those_of_scikit_learn_in_its_order() {
+        let names = |degree, interaction_only, include_bias| {
+            let settings = PolynomialFeatures { degree, interaction_only, include_bias };
+            let from = ["a", "b", "c"].map(Feature::number);
+            names_of(&settings.fit(&[[1.0, 2.0, 3.0]]).unwrap().features(&from)).join(", ")
+        };
+        assert_eq!(names(2, false, true), "1, a, b, c, a^2, a b, a c, b^2, b c, c^2");
+        assert_eq!(names(3, true, false), "a, b, c, a b, a c, b c, a b c");
+        assert_eq!(names(9, true, true), names(3, true, true));
+        let cubes = PolynomialFeatures { degree: 3, ..PolynomialFeatures::default() };
+        let made = cubes.fit(&[[2.0, 3.0]]).unwrap().transform(&[[2.0, 3.0]]).unwrap();
+        assert_eq!(made.as_slice().unwrap()[6..], [8.0, 12.0, 18.0, 27.0]);
+    }
+
+    #[test]
+    fn too_many_and_no_products_are_refused() {
+        let text = |degree, include_bias| {
+            let products = PolynomialFeatures { degree, include_bias, ..PolynomialFeatures::default() };
+            products.fit(&[[1.0; 50]]).unwrap_err().to_string()
+        };
+        let many = text(9, true);
+        assert!(many.starts_with("polynomial-features: ") && many.contains("more than 1048576"), "{many}");
+        assert!(text(0, false).contains("no products"));
+    }
+}

@@ -1,38 +1,19 @@
 //! Probabilities from decisions: a sigmoid for each pair of classes, fitted to decisions on rows that were not learnt from, and
 //! pairs joined to one distribution.
 //!
-//! Sources: Platt 1999; Lin, Lin, Weng, "A note on Platt's probabilistic outputs", Machine Learning 68 (2007), algorithm 1; Wu,
-//! Lin, Weng, "Probability estimates for multi-class classification by pairwise coupling", JMLR 5 (2004), algorithm 2; all as in
-//! LIBSVM.
+//! Source of the joining: Wu, Lin, Weng, "Probability estimates for multi-class classification by pairwise coupling", JMLR 5
+//! (2004), algorithm 2, as in LIBSVM.
 
 use super::kernel::Function;
 use super::machine::pair_problem;
 use super::smo::{self, Options};
+use crate::error::Result;
+use crate::models::calibration::Sigmoid;
 use crate::models::tiles::Rows;
 use crate::rng::Rng;
 
 /// Parts that the rows are cut into; each is decided on by a fit of the others.
 const FOLDS: usize = 5;
-
-/// `P(first class | decision) = 1 / (1 + exp(slope · decision + offset))`
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Sigmoid {
-    pub slope: f64,
-    pub offset: f64,
-}
-
-impl Sigmoid {
-    /// Of the pair's first class; never 0 or 1, so that a distribution over all classes exists.
-    pub fn probability(&self, decision: f64) -> f64 {
-        const LEAST: f64 = 1e-7;
-        first_share(self.slope * decision + self.offset).clamp(LEAST, 1.0 - LEAST)
-    }
-}
-
-/// `1 / (1 + exp(z))`, without overflow.
-fn first_share(z: f64) -> f64 {
-    if z >= 0.0 { (-z).exp() / (1.0 + (-z).exp()) } else { 1.0 / (1.0 + z.exp()) }
-}
 
 /// The sigmoid of one pair, from decisions on parts that were left out.
 pub(super) fn fit(
@@ -42,7 +23,7 @@ pub(super) fn fit(
     limits: &[f64],
     options: Options,
     rng: &mut Rng,
-) -> Sigmoid {
+) -> Result<Sigmoid> {
     let order = rng.permutation(rows.count as u32);
     let mut decisions = vec![0.0; rows.count];
     for fold in 0..FOLDS {
@@ -70,55 +51,14 @@ pub(super) fn fit(
                 kernel.iter().zip(&solution.beta).map(|(k, b)| k * b).sum::<f64>() + solution.bias;
         }
     }
-    sigmoid(&decisions, aims)
+    let of_first: Vec<bool> = aims.iter().map(|&aim| aim > 0.0).collect();
+    Sigmoid::fit(&decisions, &of_first, None)
 }
 
-/// Newton's method with a line search on the likelihood of targets that are pulled away from 0 and 1.
-fn sigmoid(decisions: &[f64], aims: &[f64]) -> Sigmoid {
-    let first = aims.iter().filter(|&&aim| aim > 0.0).count() as f64;
-    let second = aims.len() as f64 - first;
-    let target = |aim: f64| if aim > 0.0 { (first + 1.0) / (first + 2.0) } else { 1.0 / (second + 2.0) };
-    let loss = |at: Sigmoid| -> f64 {
-        let term = |(&decision, &aim): (&f64, &f64)| {
-            let (z, t) = (at.slope * decision + at.offset, target(aim));
-            if z >= 0.0 { t * z + (-z).exp().ln_1p() } else { (t - 1.0) * z + z.exp().ln_1p() }
-        };
-        decisions.iter().zip(aims).map(term).sum()
-    };
-    let mut at = Sigmoid { slope: 0.0, offset: ((second + 1.0) / (first + 1.0)).ln() };
-    let mut value = loss(at);
-    for _ in 0..100 {
-        let (mut h11, mut h22, mut h21, mut g1, mut g2) = (1e-12, 1e-12, 0.0, 0.0, 0.0);
-        for (&decision, &aim) in decisions.iter().zip(aims) {
-            let p = first_share(at.slope * decision + at.offset);
-            let (d2, d1) = (p * (1.0 - p), target(aim) - p);
-            h11 += decision * decision * d2;
-            h22 += d2;
-            h21 += decision * d2;
-            g1 += decision * d1;
-            g2 += d1;
-        }
-        if g1.abs() < 1e-5 && g2.abs() < 1e-5 {
-            break;
-        }
-        let det = h11 * h22 - h21 * h21;
-        let (d_slope, d_offset) = (-(h22 * g1 - h21 * g2) / det, -(h11 * g2 - h21 * g1) / det);
-        let descent = g1 * d_slope + g2 * d_offset;
-        let mut step = 1.0;
-        while step >= 1e-10 {
-            let next = Sigmoid { slope: at.slope + step * d_slope, offset: at.offset + step * d_offset };
-            let next_value = loss(next);
-            if next_value < value + 1e-4 * step * descent {
-                (at, value) = (next, next_value);
-                break;
-            }
-            step /= 2.0;
-        }
-        if step < 1e-10 {
-            break; // rounding keeps the loss from falling further
-        }
-    }
-    at
+/// Of the pair's first class; never 0 or 1, so that a distribution over all classes exists.
+pub(super) fn share_of_first(sigmoid: &Sigmoid, decision: f64) -> f64 {
+    const LEAST: f64 = 1e-7;
+    sigmoid.probability(decision).clamp(LEAST, 1.0 - LEAST)
 }
 
 /// One distribution over `classes` from the probability of the first class of each pair.
@@ -172,14 +112,5 @@ mod tests {
             assert!((got - p).abs() < 0.005, "{got} is not {p}"); // the rule that ends it
         }
         assert_eq!(couple(2, &[0.25]), [0.25, 0.75]);
-    }
-
-    #[test]
-    fn a_sigmoid_recovers_the_odds_of_its_targets() {
-        // 3 of 4 at decision 1, 1 of 4 at -1, many times: the odds are 3 and 1/3
-        let decisions: Vec<f64> = (0..4000).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
-        let aims: Vec<f64> = (0..4000).map(|i| if (i % 2 == 0) != (i / 2 % 4 == 0) { 1.0 } else { -1.0 }).collect();
-        let got = sigmoid(&decisions, &aims);
-        assert!((got.slope + 3f64.ln()).abs() < 0.01 && got.offset.abs() < 0.01, "{got:?}");
     }
 }

@@ -2,12 +2,13 @@
 
 use super::kernel::{Function, Gamma, Kernel};
 use super::machine::{Common, Machine, pair_problem};
-use super::platt::{self, Sigmoid};
+use super::platt;
 use super::smo::{self, Solution};
 use crate::data::Matrix;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks};
 use crate::device::host_threads;
 use crate::error::{Error, Result};
+use crate::models::calibration::Sigmoid;
 use crate::models::class_weight::ClassWeight;
 use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
 use crate::models::problem::Problem;
@@ -130,7 +131,7 @@ impl Svc {
 #[derive(Default)]
 struct Pair {
     solution: Option<Solution>,
-    sigmoid: Option<Sigmoid>,
+    sigmoid: Option<Result<Sigmoid>>,
 }
 
 impl Estimator for Svc {
@@ -170,9 +171,11 @@ impl Estimator for Svc {
                 platt::fit(function, &x, &aims, &limits, options, &mut rng)
             });
             let solution = smo::solve(function, &x, pair_problem(&aims, &limits), options);
-            out.fill_with(|| Pair { solution: Some(solution.clone()), sigmoid });
+            if let [out] = out {
+                *out = Pair { solution: Some(solution), sigmoid };
+            }
         });
-        Ok(self.fitted(problem, classes, present, &groups, solved, function))
+        self.fitted(problem, classes, present, &groups, solved, function)
     }
 }
 
@@ -186,7 +189,7 @@ impl Svc {
         groups: &[Vec<usize>],
         solved: Vec<Pair>,
         function: Function,
-    ) -> FittedSvc {
+    ) -> Result<FittedSvc> {
         let pairs = pairs(groups.len());
         // The coefficients of every row of every class, then those of support vectors alone.
         let mut coefficients: Vec<Vec<Vec<f64>>> =
@@ -202,7 +205,7 @@ impl Svc {
             intercept.push(sign * solution.bias);
             n_iter.push(u32::try_from(solution.iterations).unwrap_or(u32::MAX));
             converged &= solution.converged;
-            sigmoids.extend(pair.sigmoid);
+            sigmoids.extend(pair.sigmoid.transpose()?);
         }
         if !converged {
             log::warn!(
@@ -221,7 +224,7 @@ impl Svc {
         }
         let dual_coef = Array2::from_shape_fn((groups.len() - 1, kept.len()), |(k, sv)| kept[sv][k]);
         let vectors = Rows::new(problem.x, &support);
-        FittedSvc {
+        Ok(FittedSvc {
             machine: Machine { function, vectors },
             shape: self.decision_function_shape,
             break_ties: self.break_ties,
@@ -233,7 +236,7 @@ impl Svc {
             intercept,
             n_iter,
             converged,
-        }
+        })
     }
 }
 
@@ -268,7 +271,7 @@ impl FittedSvc {
         let pairs = self.pair_values(x.into())?;
         let mut out = Array2::zeros((pairs.nrows(), self.classes()));
         for (values, mut out) in pairs.rows().into_iter().zip(out.rows_mut()) {
-            let first: Vec<f64> = sigmoids.iter().zip(values).map(|(s, &v)| s.probability(v)).collect();
+            let first: Vec<f64> = sigmoids.iter().zip(values).map(|(s, &v)| platt::share_of_first(s, v)).collect();
             for (&class, p) in self.present.iter().zip(platt::couple(self.present.len(), &first)) {
                 out[class as usize] = p;
             }
@@ -425,7 +428,7 @@ impl Model for FittedSvc {
         out.doubles("intercept", &self.intercept, &[self.intercept.len()])?;
         out.counts("n_iter", &self.n_iter, &[self.n_iter.len()])?;
         let Some(sigmoids) = &self.sigmoids else { return Ok(()) };
-        let numbers: Vec<f64> = sigmoids.iter().flat_map(|s| [s.slope, s.offset]).collect();
+        let numbers: Vec<f64> = sigmoids.iter().flat_map(|s| [s.slope, s.intercept]).collect();
         out.doubles("sigmoids", &numbers, &[sigmoids.len(), 2])
     }
 
@@ -455,7 +458,7 @@ impl Model for FittedSvc {
                 if numbers.dim() != (count, 2) {
                     return Err(from.error(format!("sigmoids have shape {:?} for {count} pairs", numbers.dim())));
                 }
-                Some(numbers.rows().into_iter().map(|row| Sigmoid { slope: row[0], offset: row[1] }).collect())
+                Some(numbers.rows().into_iter().map(|row| Sigmoid { slope: row[0], intercept: row[1] }).collect())
             }
         };
         let intercept = from.vector("intercept", count)?;
