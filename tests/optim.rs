@@ -5,7 +5,7 @@ mod common;
 use common::devices;
 use std::collections::BTreeMap;
 use tilework::nn::Param;
-use tilework::optim::{AdaGrad, Adam, AdamW, Momentum, Optimizer, RmsProp, Rule, Sgd};
+use tilework::optim::{AdaGrad, Adam, AdamW, At, Momentum, Optimizer, RmsProp, Rule, Sgd};
 use tilework::{Device, Gradients, Tensor};
 
 const STEPS: u64 = 15;
@@ -219,5 +219,45 @@ fn a_loaded_state_goes_on_bit_for_bit() {
         assert_eq!(values(&resumed), values(&whole), "{device}");
         let error = again.load_state(&BTreeMap::new(), 0).unwrap_err().to_string();
         assert!(error.contains("no tensor 'm.p0' of shape [2, 3]"), "{error}");
+    }
+}
+
+/// Forgets its slot at each step, by a tensor that is one number stretched.
+#[derive(Debug)]
+struct Forgetful;
+
+impl Rule for Forgetful {
+    fn name(&self) -> &'static str {
+        "forgetful"
+    }
+
+    fn learning_rate(&self) -> f64 {
+        0.5
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["memory"]
+    }
+
+    fn update(&self, at: At, w: &Tensor, g: &Tensor, slots: &[Tensor]) -> (Tensor, Vec<Tensor>) {
+        (w - &(g + &slots[0]) * at.lr as f32, vec![w.zeros_like()])
+    }
+}
+
+#[test]
+fn a_rule_may_give_back_tensors_that_are_one_number_stretched() {
+    for device in devices() {
+        let params = parameters(&device);
+        let mut optimizer = Optimizer::new(Forgetful, params.clone());
+        let mut expected = START;
+        for _ in 0..3 {
+            optimizer.step(gradients(&params, &device)).unwrap();
+            for (i, w) in expected.iter_mut().enumerate() {
+                *w -= 0.5 * (curvature(i) * *w + pull(i));
+            }
+        }
+        for (got, expected) in values(&params).iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-5, "{device}: {got} is not {expected}"); // f32, three steps
+        }
     }
 }

@@ -45,7 +45,7 @@ fn load_from(folder: &Path, kind: &str, key: &str) -> Option<Vec<u8>> {
     all.starts_with(&head(kind, key, content)).then(|| content.to_vec())
 }
 
-/// A file appears whole or not at all, and for this user alone: drivers take compiled programs from here.
+/// A file appears whole or not at all, and for this user alone.
 fn store_in(folder: &Path, kind: &str, key: &str, content: &[u8]) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

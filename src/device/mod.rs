@@ -103,16 +103,6 @@ impl Device {
         CPU.get_or_init(new).clone()
     }
 
-    /// Threads for work in f64, which the CPU does whatever device a model's tensors are on.
-    #[cfg(feature = "models")]
-    pub(crate) fn cpu_threads() -> usize {
-        match Device::cpu().backend() {
-            Backend::Cpu(cpu) => cpu.threads(),
-            #[cfg(feature = "gpu")]
-            Backend::Gpu(_) => 1,
-        }
-    }
-
     #[cfg(feature = "gpu")]
     pub(crate) fn on_gpu(gpu: Gpu) -> Device {
         let (mut caps, name) = (gpu.caps().clone(), gpu.info().name.clone());

@@ -76,11 +76,7 @@ impl HostTensor {
     /// # Errors
     /// [`Error::Shape`] when there are more or fewer values than the shape has elements.
     pub fn new<T: Element>(values: &[T], shape: impl IntoShape) -> Result<HostTensor> {
-        let shape = shape.into_shape()?;
-        if values.len() != shape.numel() {
-            let message = format!("{} values for shape {:?} of {}", values.len(), shape.dims(), shape.numel());
-            return Err(Error::shape("host tensor", message));
-        }
+        let shape = shaped(values.len(), shape)?;
         Ok(HostTensor { dtype: FileType::Device(T::DTYPE), shape, words: T::pack(values).into_owned() })
     }
 
@@ -89,11 +85,7 @@ impl HostTensor {
     /// # Errors
     /// As [`HostTensor::new`].
     pub fn doubles(values: &[f64], shape: impl IntoShape) -> Result<HostTensor> {
-        let shape = shape.into_shape()?;
-        if values.len() != shape.numel() {
-            let message = format!("{} values for shape {:?} of {}", values.len(), shape.dims(), shape.numel());
-            return Err(Error::shape("host tensor", message));
-        }
+        let shape = shaped(values.len(), shape)?;
         let halves = |value: &f64| [value.to_bits() as u32, (value.to_bits() >> 32) as u32];
         Ok(HostTensor { dtype: FileType::F64, shape, words: values.iter().flat_map(halves).collect() })
     }
@@ -223,6 +215,16 @@ impl HostTensor {
             FileType::Device(DType::Bool | DType::U32 | DType::I32) => None,
         }
     }
+}
+
+/// The shape, if it has as many elements.
+fn shaped(count: usize, shape: impl IntoShape) -> Result<Shape> {
+    let shape = shape.into_shape()?;
+    if count != shape.numel() {
+        let message = format!("{count} values for shape {:?} of {}", shape.dims(), shape.numel());
+        return Err(Error::shape("host tensor", message));
+    }
+    Ok(shape)
 }
 
 impl std::fmt::Debug for HostTensor {

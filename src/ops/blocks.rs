@@ -93,7 +93,7 @@ impl Blocks {
         }
     }
 
-    /// Elements `start..` (an even number) of the common shape, as many as `outputs` hold. `given` are the program's first
+    /// Elements `start..` (even where an output is a 16-bit float) of the common shape, as many as `outputs` hold. `given` are the program's first
     /// inputs, for the same elements; `inputs` the storages and offsets of the operands.
     pub fn run(
         &self,

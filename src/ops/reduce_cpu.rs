@@ -183,13 +183,14 @@ impl Reducing<'_> {
             let rows = (PART / self.elements).max(1);
             let work = (rows.min(self.outputs) * self.elements) as u64;
             for_chunks(cpu.threads(), out, rows, work, |index, out| {
-                let mut work = Work::default();
-                if self.elements <= BLOCK {
-                    return self.short_rows(index * rows, out, &mut work);
-                }
-                for (j, y) in out.iter_mut().enumerate() {
-                    *y = self.span((index * rows + j) * self.elements, self.elements, &mut work);
-                }
+                Work::with(|work| {
+                    if self.elements <= BLOCK {
+                        return self.short_rows(index * rows, out, work);
+                    }
+                    for (j, y) in out.iter_mut().enumerate() {
+                        *y = self.span((index * rows + j) * self.elements, self.elements, work);
+                    }
+                });
             });
         }
     }

@@ -30,9 +30,18 @@ fn adjacent(tensors: &[Tensor]) -> Option<Tensor> {
     Some(Tensor::new(Value { layout, node: None, ..first.clone() }))
 }
 
-/// Views of `flat` in the shapes of `like`, one after the other. Without a history: nothing is recorded for them.
+/// Views of `flat` in the shapes of `like`, one after the other. Without a history: nothing is recorded for them. What does not
+/// lie as a concatenation would, such as a rule's `zeros_like`, is cut by recorded views, which check it.
 pub(crate) fn unflatten(flat: &Tensor, like: &[Tensor]) -> Vec<Tensor> {
-    let Some(value) = flat.ok() else { return like.iter().map(|_| flat.clone()).collect() };
+    let total: usize = like.iter().map(Tensor::numel).sum();
+    let Some(value) = flat.ok().filter(|v| v.layout.is_contiguous() && v.layout.numel() == total) else {
+        let mut start = 0;
+        let part = |tensor: &Tensor| {
+            start += tensor.numel();
+            flat.slice(0, start - tensor.numel()..start).reshape(tensor.shape())
+        };
+        return like.iter().map(part).collect();
+    };
     let mut start = value.layout.offset;
     let view = |tensor: &Tensor| {
         let layout = Layout::contiguous(tensor.shape()).at(start);
