@@ -12,6 +12,16 @@ fn mean(score: impl Fn(u64) -> f64) -> f64 {
 }
 
 #[test]
+fn a_forest_of_few_rows_with_weight_predicts_numbers() {
+    let (x, y) =
+        (Array2::from_shape_fn((100, 2), |(i, j)| (i * (j + 1)) as f64), (0..100).map(f64::from).collect::<Vec<_>>());
+    let weights: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i % 40 == 0))).collect();
+    let problem = tilework::models::Problem::new(&x, &y).weights(&weights);
+    let model = RandomForestRegressor { n_estimators: 60, ..RandomForestRegressor::default() }.learn(&problem).unwrap();
+    assert!(model.predict(&x).unwrap().iter().all(|v| v.is_finite()));
+}
+
+#[test]
 fn forests_of_digits_score_as_those_of_scikit_learn() {
     let Parts { x, y, test_x, test_y } = images();
     // scikit-learn 1.9.1 over five seeds: 0.9702, deviation 0.0064 (PEERS.md's: 0.9711); extra trees 0.9818, 0.0045

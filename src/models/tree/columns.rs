@@ -50,10 +50,14 @@ impl Columns {
     /// Half way between two ranks of a column; where rounding leaves nothing between them, the lower.
     pub fn between(&self, feature: usize, low: u32, high: u32) -> f64 {
         let value = |code: u32| self.values(feature).get(code as usize).copied().unwrap_or(0.0);
-        let (low, high) = (value(low), value(high));
-        let middle = low / 2.0 + high / 2.0; // halves first: the sum may be too large
-        if middle >= low && middle < high { middle } else { low }
+        middle(value(low), value(high))
     }
+}
+
+/// Half way between two numbers; where rounding leaves nothing between them, the lower.
+pub(super) fn middle(low: f64, high: f64) -> f64 {
+    let middle = low / 2.0 + high / 2.0; // halves first: the sum may be too large
+    if middle >= low && middle < high { middle } else { low }
 }
 
 impl Column {

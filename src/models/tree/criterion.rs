@@ -35,7 +35,7 @@ pub(super) trait Criterion: Copy + Sync {
 
 /// Disorder of classes: a sum over classes of a function of their weight.
 pub(super) trait Disorder: Copy + Sync {
-    /// Such that `whole(W) - Σ part(w)` is weight times impurity, up to the sign of its parts' order.
+    /// Such that weight times impurity is `order(part(W), W) - order(Σ part(w), W)`.
     fn part(weight: f64) -> f64;
     /// Order of the parts, as a share of the whole: Σ part over all classes of weights that sum to `total`.
     fn order(parts: f64, total: f64) -> f64;

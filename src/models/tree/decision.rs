@@ -9,9 +9,9 @@ use super::prune::PruningPath;
 use super::settings::{ClassCriterion, MaxFeatures, Rules, Splitter, ValueCriterion};
 use crate::data::Matrix;
 use crate::device::cpu::Cpu;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Estimator, Influence, Model, Prediction, largest};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::rng::Rng;
@@ -267,10 +267,7 @@ impl Estimator for DecisionTreeRegressor {
 
 /// What a tree says of each row, `[N, outputs]`.
 fn values_of(op: &'static str, tree: &Tree, width: usize, x: Matrix<'_>) -> Result<Array2<f64>> {
-    check_rows(op, width, x)?;
-    let rows = x.values();
-    let values = rows.chunks_exact(width.max(1)).flat_map(|row| tree.value(tree.leaf(row))).copied().collect();
-    Array2::from_shape_vec((x.rows(), tree.outputs), values).map_err(|e| Error::internal(op, e.to_string()))
+    super::forest::predict(op, std::slice::from_ref(tree), width, x)
 }
 
 impl FittedDecisionTreeClassifier {

@@ -83,15 +83,13 @@ pub(super) fn grow<C: Criterion>(
     let work = (rows as u64).saturating_mul(max_features as u64).saturating_mul(2_000);
     for_chunks(threads, &mut trees, 1, work, |i, out| {
         let mut rng = root.fork(i as u64);
-        let drawn = draw(&mut rng).map(|counts| {
-            let weights: Vec<f64> = weights.iter().zip(&counts).map(|(w, &count)| w * f64::from(count)).collect();
-            weights
-        });
+        let weigh = |counts: Vec<_>| -> Vec<f64> {
+            weights.iter().zip(counts).map(|(w, count)| w * f64::from(count)).collect()
+        };
+        // where only rows of weight 0 were drawn, all count
+        let drawn = draw(&mut rng).map(weigh).filter(|drawn| drawn.iter().any(|&weight| weight > 0.0));
         let weights = drawn.as_deref().unwrap_or(weights);
         let mut kept: Vec<u32> = (0u32..).zip(weights).filter(|(_, w)| **w > 0.0).map(|(row, _)| row).collect();
-        if kept.is_empty() {
-            kept = (0u32..).zip(answers).map(|(row, _)| row).collect(); // only rows of weight 0 were drawn
-        }
         let ground = Ground { columns: &columns, criterion, answers, weights, rules, max_features, threads: 1 };
         out.fill_with(|| ground.grow(std::mem::take(&mut kept), rng.clone()).pruned(rules.ccp_alpha));
     });

@@ -107,7 +107,7 @@ impl<C: Criterion> Grower<'_, C> {
         let done = criterion.pure(&self.node)
             || rules.max_depth.is_some_and(|most| depth >= most)
             || rows.len() < rules.min_samples_split
-            || rows.len() < 2 * rules.min_samples_leaf
+            || rows.len() / 2 < rules.min_samples_leaf
             || weight < 2.0 * min_weight;
         if done {
             return;

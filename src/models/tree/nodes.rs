@@ -74,6 +74,9 @@ pub struct SplitView {
     pub right: usize,
 }
 
+/// Features that a file may tell of: importances take as much memory, whatever its trees use.
+const MOST_FEATURES: usize = 1 << 24;
+
 impl Tree {
     /// The number of nodes; node 0 is the root.
     pub fn node_count(&self) -> usize {
@@ -189,6 +192,9 @@ impl Tree {
     /// Takes them out again. Whatever the file says, the trees that come out have a root and no cycle, and their features,
     /// values and thresholds can be used: children lie behind their parent, each has one, and all numbers are finite.
     pub(super) fn restore_all(from: &Reader<'_>, width: usize, outputs: usize) -> Result<Vec<Tree>> {
+        if width > MOST_FEATURES {
+            return Err(from.error(format!("{width} features; at most {MOST_FEATURES}")));
+        }
         let (sizes, _) = from.counts("sizes")?;
         let (left, shape) = from.counts("left")?;
         let [all] = shape[..] else { return Err(from.error("left: one dimension is needed")) };

@@ -70,13 +70,18 @@ pub(super) struct Rules {
     pub splitter: Splitter,
 }
 
+/// Refuses a setting, with its name.
+pub(super) fn demand(op: &'static str, good: bool, name: &str, given: String, wanted: &str) -> Result<()> {
+    match good {
+        true => Ok(()),
+        false => Err(Error::argument(op, format!("{name} = {given}; {wanted}"))),
+    }
+}
+
 impl Rules {
     /// Refuses what makes no sense, by the setting's name.
     pub fn check(&self, op: &'static str, width: usize) -> Result<()> {
-        let demand = |good: bool, name: &str, given: String, wanted: &str| match good {
-            true => Ok(()),
-            false => Err(Error::argument(op, format!("{name} = {given}; {wanted}"))),
-        };
+        let demand = |good: bool, name: &str, given: String, wanted: &str| demand(op, good, name, given, wanted);
         let text = |value: Option<usize>| value.map_or_else(|| "none".into(), |v| v.to_string());
         demand(self.max_depth != Some(0), "max_depth", text(self.max_depth), "give at least 1, or none")?;
         let (split, leaf) = (self.min_samples_split, self.min_samples_leaf);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Items of a digit's passes cost about as much as this many comparisons' levels: measured on an EPYC, 2 cores.
+/// Costs of a pass, measured on an EPYC, 2 cores.
 const COUNTER: usize = 1; // nanoseconds for four counters to be zeroed and summed, about
 const ITEM: usize = 8; // quarters of a nanosecond for an item to be counted and moved
 

@@ -2,6 +2,7 @@
 
 use crate::data::Matrix;
 use crate::device::cpu::parallel::for_chunks;
+use crate::models::tree::columns::middle;
 use crate::models::tree::sort::{ordered, radix};
 
 /// Features that lie side by side in memory: their histograms, 16 KiB, stay in the first-level cache while rows pass.
@@ -16,7 +17,7 @@ const SAMPLE: usize = 200_000;
 pub(super) enum Binning {
     /// Bin `i` is above edge `i - 1` and up to edge `i`.
     Numbers(Vec<f64>),
-    /// Bin `i` is the i-th of these values, ascending; other values count as missing.
+    /// Bin `i` is the i-th of these values, ascending; others go right.
     Categories(Vec<f64>),
 }
 
@@ -113,10 +114,6 @@ impl Distinct {
     /// Edges of bins: half way between neighbours where there are few values, else scikit-learn's quantiles, which are values of
     /// the column (where a share ends just between two, half way).
     fn edges(&self, max_bins: usize) -> Vec<f64> {
-        let middle = |low: f64, high: f64| {
-            let middle = low / 2.0 + high / 2.0;
-            if middle >= low && middle < high { middle } else { low }
-        };
         if self.values.len() <= max_bins {
             return self.values.windows(2).map(|pair| middle(pair[0], pair[1])).collect();
         }

@@ -210,6 +210,11 @@ impl Estimator for HistGradientBoostingRegressor {
                 return Err(Error::argument(Self::NAME, message));
             }
         };
+        if matches!(loss, Loss::Quantile(_)) && self.monotonic_cst.iter().any(|&direction| direction != 0) {
+            let message =
+                "monotonic_cst: only with squared_error; the leaves of other losses are medians of their own rows";
+            return Err(Error::argument(Self::NAME, message));
+        }
         let weights = problem.row_weights();
         let rows = self.rows(&weights, None)?;
         let ensemble = fit(Self::NAME, x, y, rows, loss, 1, &settings)?;

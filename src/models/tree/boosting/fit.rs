@@ -10,6 +10,7 @@ use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks, map_reduce};
 use crate::error::{Error, Result};
 use crate::models::tree::nodes::{Tree, normalise};
+use crate::models::tree::settings::demand;
 use crate::rng::Rng;
 
 /// Rows that a thread takes at once.
@@ -38,10 +39,7 @@ impl Settings<'_> {
     /// Refuses what makes no sense, by the setting's name.
     pub fn check(&self, op: &'static str, x: Matrix<'_>) -> Result<()> {
         let width = x.width();
-        let demand = |good: bool, name: &str, given: String, wanted: &str| match good {
-            true => Ok(()),
-            false => Err(Error::argument(op, format!("{name} = {given}; {wanted}"))),
-        };
+        let demand = |good: bool, name: &str, given: String, wanted: &str| demand(op, good, name, given, wanted);
         let rate = self.learning_rate;
         demand(rate > 0.0 && rate.is_finite(), "learning_rate", rate.to_string(), "give a number above 0")?;
         demand(self.max_iter >= 1, "max_iter", "0".into(), "give at least 1")?;
@@ -233,7 +231,7 @@ fn correct(grown: &mut Grown, loss: Loss, y: &[f64], weights: &[f64], scores: &[
 
 /// Whether none of the last `patience` losses is lower than the one before them by more than `tol`.
 fn no_better(losses: &[f64], patience: usize, tol: f64) -> bool {
-    let Some(before) = losses.len().checked_sub(patience + 1) else { return false };
+    let Some(before) = losses.len().checked_sub(patience).and_then(|n| n.checked_sub(1)) else { return false };
     losses[before + 1..].iter().all(|&loss| loss >= losses[before] - tol)
 }
 

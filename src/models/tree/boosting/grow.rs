@@ -2,7 +2,7 @@
 
 use super::bins::{Binned, Binning, LANES};
 use super::histogram::{BINS, BLOCK, Entry, Scale, build};
-use super::split::{Bins, Leaf, Limits, Search, Split, contains};
+use super::split::{Bins, Leaf, Limits, Search, Split, better, contains};
 use crate::device::cpu::parallel::for_chunks;
 use crate::models::tree::nodes::{CATEGORIES, Facts, LEAF, MISSING_RIGHT, Node, Tree};
 use std::ops::Range;
@@ -165,10 +165,6 @@ impl Plan<'_> {
                 }
             }
         });
-        let better = |best: Option<Split>, found: Option<Split>| match (best, found) {
-            (Some(best), Some(found)) if found.gain > best.gain => Some(found),
-            (best, found) => best.or(found),
-        };
         slots.iter().fold([None; 2], |best, slot| [better(best[0], slot.found[0]), better(best[1], slot.found[1])])
     }
 

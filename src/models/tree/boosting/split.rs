@@ -68,6 +68,14 @@ struct Candidate {
     missing_left: bool,
 }
 
+/// The split of the larger gain; the first of equals.
+pub(super) fn better(best: Option<Split>, found: Option<Split>) -> Option<Split> {
+    match (best, found) {
+        (Some(best), Some(found)) if found.gain > best.gain => Some(found),
+        (best, found) => best.or(found),
+    }
+}
+
 impl Search<'_> {
     /// Newton's step for a sum, within the leaf's bounds.
     pub fn value(&self, sum: Entry) -> f64 {
@@ -91,10 +99,7 @@ impl Search<'_> {
                 Binning::Numbers(_) => self.numbers(feature, binning.len(), histogram),
                 Binning::Categories(_) => self.categories(feature, histogram),
             };
-            best = match (best, found) {
-                (Some(best), Some(found)) if found.gain > best.gain => Some(found),
-                (best, found) => best.or(found),
-            };
+            best = better(best, found);
         }
         best
     }
