@@ -1,4 +1,4 @@
-//! A straight line through five points: by gradient descent written out on tensors, and by least squares at once.
+//! A straight line through five points: by gradient descent written out on tensors.
 //!
 //! Shows tracked tensors, `backward` and `no_grad`. Run it with `cargo run --release --example linear_regression`.
 

@@ -268,7 +268,7 @@ fn settings(row: &TransformerRow) -> Map<String, Value> {
 
 fn problem<'a>(row: &TransformerRow, x: &'a Array2<f64>, values: &'a [f64], labels: &'a [u32]) -> Problem<'a> {
     match row.uses {
-        Uses::Features | Uses::Values | Uses::Answers => Problem::new(x, values),
+        Uses::Features | Uses::Answers => Problem::new(x, values),
         Uses::Labels => Problem::new(x, labels),
     }
 }

@@ -10,6 +10,13 @@ use tilework::models::{
 };
 
 #[test]
+fn kernel_values_beyond_single_precision_are_an_error_and_no_model() {
+    let x = ndarray::array![[1e20], [2e20], [-1e20], [-2e20]];
+    let svc = Svc { kernel: Kernel::Linear, ..Svc::default() }.fit(&x, &[0u32, 0, 1, 1]).map(|_| ());
+    assert!(svc.unwrap_err().to_string().contains("scale the features"));
+}
+
+#[test]
 fn the_optimum_of_svc_is_that_of_the_reference() {
     let (x, y) = csv("breast_cancer");
     let (x, y) = (standardised(&x, &x), labels(&y));

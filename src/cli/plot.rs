@@ -1,6 +1,6 @@
 //! Curves of a training run as an SVG: loss, and accuracy for classes, over the epochs.
 
-use super::chart;
+use super::chart::{self, GRID, INK};
 use super::failure::{Failure, Outcome};
 use crate::train::{EpochRecord, History};
 use plotters::coord::Shift;
@@ -15,8 +15,6 @@ const PANEL: (u32, u32) = (900, 620);
 /// Blue and vermilion of Okabe and Ito, which colour-blind readers tell apart (<https://jfly.uni-koeln.de/color/>).
 const TRAINING: RGBColor = RGBColor(0, 114, 178);
 const VALIDATION: RGBColor = RGBColor(213, 94, 0);
-const INK: RGBColor = RGBColor(60, 60, 60);
-const GRID: RGBColor = RGBColor(225, 225, 225);
 /// Up to this many epochs each has a dot.
 const DOTS: usize = 30;
 

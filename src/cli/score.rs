@@ -62,6 +62,11 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
+/// Four decimals, or five digits of what is large.
+pub(super) fn digits(value: f64) -> String {
+    if value.abs() < 100.0 { format!("{value:.4}") } else { short(value) }
+}
+
 /// Five digits, whatever the unit of the target.
 pub(super) fn short(value: f64) -> String {
     match value {

@@ -83,7 +83,6 @@ fn fill(text: &[u8], source: &str, separator: u8, form: Form, options: &ReadOpti
         for (column, ((field, name), values)) in record.iter().zip(&form.names).zip(&mut values).enumerate() {
             let at = || place(source, line, column, name);
             let field = field_text(field, at)?;
-            let forced = options.kind_of(name).is_some();
             let keep = options.missing == MissingCells::Keep;
             let fault = match (Cell::read(field, &options.markers), values) {
                 (Cell::Number(value), Values::Numbers(values)) => {
@@ -107,7 +106,7 @@ fn fill(text: &[u8], source: &str, separator: u8, form: Form, options: &ReadOpti
                 }
                 (Cell::Unusable(what, advice), _) => format!("{what}: given {}; {advice}", shown(field)),
                 (_, _) => {
-                    let advice = match (keep, forced) {
+                    let advice = match (keep, options.kind_of(name).is_some()) {
                         (true, false) => "correct it, read it as missing or read the column as text",
                         (true, true) => "correct it or read it as missing",
                         (false, _) => "correct it or remove the row",

@@ -2,10 +2,9 @@
 //! walk over all of them.
 
 use super::problem::{Answer, Problem};
-use super::store::{Reader, Writer};
+use super::store::{Reader, Writer, read_part};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::io::Archive;
 use ndarray::Array2;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,9 +49,7 @@ pub trait Estimator:
     /// # Errors
     /// [`Error::Io`] and [`Error::Format`]: no file, a damaged one, a newer version, another kind of model.
     fn load(path: impl AsRef<Path>) -> Result<Self::Fitted> {
-        let archive = Archive::load(path)?;
-        archive.expect_kind(Self::NAME)?;
-        Self::Fitted::restore(&Reader::of(&archive)?)
+        read_part(Self::NAME, path.as_ref(), Self::Fitted::restore)
     }
 }
 
@@ -144,6 +141,17 @@ pub fn largest(scores: &Array2<f64>) -> Vec<u32> {
         row.iter().enumerate().fold((0, f64::NEG_INFINITY), |best, (i, &v)| if v > best.1 { (i, v) } else { best }).0
     };
     scores.rows().into_iter().map(|row| best(row) as u32).collect()
+}
+
+/// Probabilities from logarithms that lack a constant in each row.
+pub(super) fn softmax(mut logs: Array2<f64>) -> Array2<f64> {
+    for mut row in logs.rows_mut() {
+        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        row.mapv_inplace(|log| (log - most).exp());
+        let sum = row.sum();
+        row.mapv_inplace(|p| p / sum);
+    }
+    logs
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ impl Pca {
     fn randomised(&self, x: Matrix<'_>, mean: &[f64], wanted: usize) -> Option<(Vec<f64>, Vec<f64>)> {
         let (rows, width) = (x.rows(), x.width());
         let most = rows.min(width);
-        let size = (wanted + self.n_oversamples.unwrap_or(10)).min(most);
+        let size = wanted.saturating_add(self.n_oversamples.unwrap_or(10)).min(most);
         let powers = self.iterated_power.unwrap_or(if wanted * 10 < most { 7 } else { 4 });
         let mut space: Vec<f64> = Rng::seed(self.seed).normals(size * width).into_iter().map(f64::from).collect();
         for _ in 0..=powers {

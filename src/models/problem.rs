@@ -59,6 +59,9 @@ pub struct Labels {
     pub names: Vec<String>,
 }
 
+/// More classes than any data has: a label that is meant as a name, such as 4,000,000,000, would ask for memory for all below.
+const MOST_CLASSES: usize = 1 << 20;
+
 impl<'a> Problem<'a> {
     /// Features and answers, all rows alike.
     pub fn new(x: impl Into<Matrix<'a>>, y: impl Into<Answer<'a>>) -> Problem<'a> {
@@ -109,6 +112,10 @@ impl<'a> Problem<'a> {
                     let message = format!("target {} in row {row}; drop the row or correct it", values[row]);
                     return Err(Error::NonFinite { op, message });
                 }
+            }
+            Answer::Labels { classes, .. } if classes > MOST_CLASSES => {
+                let message = format!("{classes} classes; at most {MOST_CLASSES}: give names through Labels::new");
+                return Err(Error::argument(op, message));
             }
             Answer::Labels { of, classes } => {
                 if let Some(row) = of.iter().position(|&label| label as usize >= classes) {
@@ -270,11 +277,10 @@ impl Labels {
         let mut names = given.clone();
         names.sort();
         names.dedup();
-        if let Some(mut values) = names.iter().map(|name| name.parse().ok()).collect::<Option<Vec<f64>>>() {
+        if let Some(values) = names.iter().map(|name| name.parse().ok()).collect::<Option<Vec<f64>>>() {
             let mut order: Vec<usize> = (0..names.len()).collect();
             order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
             names = order.into_iter().map(|i| std::mem::take(&mut names[i])).collect();
-            values.clear();
         }
         let place: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
         let of = given.iter().filter_map(|name| place.get(name.as_str()).copied()).collect();

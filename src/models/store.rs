@@ -145,9 +145,13 @@ impl<'a> Reader<'a> {
         Reader { archive: self.archive, notes: self.notes, path: join(&self.path, name) }
     }
 
-    /// How many parts this one lies within.
-    pub(super) fn depth(&self) -> usize {
-        self.path.split('.').filter(|name| !name.is_empty()).count()
+    /// Refuses a part that lies too deep: models hold models and steps hold steps, in a file made to harm without end.
+    pub(super) fn check_depth(&self) -> Result<()> {
+        const MAX_DEPTH: usize = 16;
+        match self.path.split('.').filter(|name| !name.is_empty()).count() {
+            0..=MAX_DEPTH => Ok(()),
+            depth => Err(self.error(format!("parts within parts, {depth} deep; at most {MAX_DEPTH}"))),
+        }
     }
 
     /// The note of this part.

@@ -21,9 +21,6 @@ use crate::io::Archive;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// How deep models may lie within models in a file.
-const MAX_DEPTH: usize = 16;
-
 /// What a model predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predicts {
@@ -74,7 +71,7 @@ pub struct Row {
 
 /// Every kind of model that learns from answers.
 pub const MODELS: &[Row] = &[
-    Row { weights_repeat: false, ..row::<CalibratedClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt) },
+    drawn(row::<CalibratedClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt)),
     row::<DummyClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt),
     row::<DummyRegressor>(Predicts::Values, Needs::Nothing, Missing::Learnt),
     row::<LinearRegression>(Predicts::Values, Needs::Nothing, Missing::Refused),
@@ -175,11 +172,8 @@ impl Row {
     /// # Errors
     /// [`Error::Format`] as [`Model::restore`].
     pub fn restore(&self, reader: &Reader<'_>) -> Result<Box<dyn Model>> {
-        // Models may hold models; a file made to harm would hold them without end.
-        match reader.depth() {
-            0..=MAX_DEPTH => (self.restore)(reader),
-            depth => Err(reader.error(format!("models within models, {depth} deep; at most {MAX_DEPTH}"))),
-        }
+        reader.check_depth()?;
+        (self.restore)(reader)
     }
 }
 

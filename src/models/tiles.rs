@@ -19,9 +19,8 @@ pub(super) struct Rows {
 impl Rows {
     /// The rows of `x` at `indices`, all below its length.
     pub fn new(x: Matrix<'_>, indices: &[usize]) -> Rows {
-        let (values, width) = (x.values(), x.width());
-        let row = |&i: &usize| values.get(i * width..(i + 1) * width).unwrap_or_default();
-        Rows::of(indices.iter().map(row), indices.len(), width)
+        let rows: Vec<_> = indices.iter().map(|&i| x.block(i..i + 1)).collect();
+        Rows::of(rows.iter().map(|row| &row[..]), indices.len(), x.width())
     }
 
     fn of<'a>(rows: impl Iterator<Item = impl IntoIterator<Item = &'a f64>>, count: usize, width: usize) -> Rows {

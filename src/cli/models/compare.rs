@@ -1,6 +1,7 @@
 //! `tilework compare`: every model on one table, best first, with times.
 
 use super::super::failure::{Failure, Outcome};
+use super::super::score::digits;
 use super::super::{bar, count, note, say, values as checked};
 use super::names::{candidates, row};
 use super::parts::{Whole, describe};
@@ -167,11 +168,6 @@ fn print(lines: &[Line], choice: &Score) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// Four decimals, or five digits of what is large.
-fn digits(value: f64) -> String {
-    if value.abs() < 100.0 { format!("{value:.4}") } else { super::super::score::short(value) }
 }
 
 fn print_json(lines: &[Line], choice: &Score, args: &CompareArgs) -> Outcome {

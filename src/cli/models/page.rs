@@ -1,7 +1,7 @@
 //! The report: one HTML file that needs no other, with scores, charts, and what the model goes by.
 
 use super::super::failure::Outcome;
-use super::super::score::short;
+use super::super::score::{digits, short};
 use super::explain::{Drawn, Worth};
 use super::fitted::Weights;
 use super::scored::Scored;
@@ -72,7 +72,7 @@ impl Page {
     /// Scores, the classes one by one, and all charts.
     pub fn scores(&mut self, scored: &Scored, what: &str) -> Outcome {
         let tile = |(name, value): &(&str, f64)| {
-            let value = if value.abs() < 100.0 { format!("{value:.4}") } else { short(*value) };
+            let value = digits(*value);
             format!("<div class=\"tile\"><b>{value}</b><span>{}</span></div>\n", name.replace('_', " "))
         };
         let tiles: String = scored.metrics.iter().map(tile).collect();
@@ -177,11 +177,6 @@ fn bars(rows: &[(&str, f64, String)]) -> String {
         0 => html,
         more => format!("{html}<p>and {more} more, all smaller</p>\n"),
     }
-}
-
-/// Four decimals, or five digits of what is large.
-fn digits(value: f64) -> String {
-    if value.abs() < 100.0 { format!("{value:.4}") } else { short(value) }
 }
 
 /// Text that no browser takes for markup.

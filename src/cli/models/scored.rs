@@ -72,9 +72,12 @@ impl Scored {
         self.labels().map_or(Ok(None), |(truth, predicted, names)| mistakes(truth, predicted, names))
     }
 
-    /// Precision, recall and F1 of each class.
+    /// Precision, recall and F1 of each class; not of more than can be counted.
     pub fn report(&self) -> Result<Option<ClassificationReport>> {
-        self.labels().map(|(truth, predicted, names)| ClassificationReport::new(truth, predicted, names)).transpose()
+        self.labels()
+            .filter(|(_, _, names)| names.len() <= ConfusionMatrix::MAX_CLASSES)
+            .map(|(truth, predicted, names)| ClassificationReport::new(truth, predicted, names))
+            .transpose()
     }
 
     /// All charts that apply.

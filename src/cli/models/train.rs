@@ -180,6 +180,9 @@ fn fit(
         (n, _) => Some(folds(&problem, n.unwrap_or(5), seed)?),
     };
     let choice = choice.unwrap_or_else(|| Score::of_choice(row.predicts));
+    if choice.predicts() != row.predicts {
+        return Err(Failure::usage(format!("--scoring {}: the target is of another sort", choice.name)));
+    }
     let mut found = None;
     if let Some(folds) = folds.as_ref().filter(|_| !grid.is_empty()) {
         let candidates = GridSearch { grid }.candidates()?;

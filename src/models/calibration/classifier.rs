@@ -288,7 +288,7 @@ impl Model for FittedCalibratedClassifier {
             let needed = if model.classes() == 2 { 1 } else { model.classes() };
             let sound = |curve: &Curve| match curve {
                 Curve::Sigmoid(s) => s.slope.is_finite() && s.intercept.is_finite(),
-                Curve::Isotonic(curve) => curve.is_sound(),
+                Curve::Isotonic(curve) => curve.is_sound() && curve.y.iter().all(|y| (0.0..=1.0).contains(y)),
                 Curve::Never => true,
             };
             let alike = members

@@ -52,13 +52,22 @@ impl Isotonic {
         pairs(OP, y, x.len(), None)?;
         let mut order: Vec<usize> = (0..x.len()).collect();
         order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
-        let mut pools: Vec<Pool> = Vec::new();
+        // Points of one x are one before any are pooled, or their order would count.
+        let mut points: Vec<Pool> = Vec::new();
         for row in order {
             let weight = weights.and_then(|w| w.get(row)).copied().unwrap_or(1.0);
-            if weight > 0.0 {
-                push(&mut pools, Pool { first: x[row], last: x[row], mean: y[row], weight });
+            match points.last_mut() {
+                _ if weight == 0.0 => {}
+                Some(point) if point.first == x[row] => {
+                    let sum = point.weight + weight;
+                    point.mean = (point.mean * point.weight + y[row] * weight) / sum;
+                    point.weight = sum;
+                }
+                _ => points.push(Pool { first: x[row], last: x[row], mean: y[row], weight }),
             }
         }
+        let mut pools: Vec<Pool> = Vec::new();
+        points.into_iter().for_each(|point| push(&mut pools, point));
         let mut curve = Isotonic { x: Vec::new(), y: Vec::new() };
         for pool in &pools {
             curve.x.push(pool.first);
@@ -95,7 +104,7 @@ impl Isotonic {
 
 /// Adds a point on the right; pools that no longer rise become one.
 fn push(pools: &mut Vec<Pool>, mut pool: Pool) {
-    while let Some(before) = pools.pop_if(|before| before.mean >= pool.mean || before.last == pool.first) {
+    while let Some(before) = pools.pop_if(|before| before.mean >= pool.mean) {
         let weight = before.weight + pool.weight;
         let mean = (before.mean * before.weight + pool.mean * pool.weight) / weight;
         pool = Pool { first: before.first, last: pool.last, mean, weight };
@@ -126,6 +135,14 @@ pub(super) mod tests {
         1.07, 1.55, 0.79, 0.04, 1.06, 0.41, 1.48, 0.78, 0.76, 1.82, 0.79, 0.7, 0.7, 0.96, 0.19, 1.09, 1.84, 1.13, 1.49,
         1.89, 1.68,
     ];
+
+    #[test]
+    fn points_of_one_x_count_as_their_mean_in_whatever_order() {
+        for y in [[0.6, 0.5, 0.9], [0.6, 0.9, 0.5]] {
+            let curve = Isotonic::fit(&[1.0, 2.0, 2.0], &y, None).unwrap();
+            assert_eq!([curve.value(1.0), curve.value(2.0)], [0.6, 0.7]);
+        }
+    }
 
     fn close(values: &[f64], expected: &[f64]) {
         assert_eq!(values.len(), expected.len(), "{values:?}");

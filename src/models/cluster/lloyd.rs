@@ -101,7 +101,8 @@ impl Cloud<'_> {
             let at = self.rows_at(&candidates);
             let left = |near: &Vec<f64>| near.iter().zip(&self.weights).map(|(d, w)| d * w).sum::<f64>();
             let tried = self.nearer(&nearest, &at).into_iter().zip(at.chunks(self.mean.len().max(1)));
-            if let Some((near, at)) = tried.min_by(|(a, _), (b, _)| left(a).total_cmp(&left(b))) {
+            let tried = tried.map(|(near, at)| (left(&near), near, at));
+            if let Some((_, near, at)) = tried.min_by(|(a, ..), (b, ..)| a.total_cmp(b)) {
                 centres.extend_from_slice(at);
                 nearest = near;
             }
@@ -346,7 +347,7 @@ impl Sums {
     }
 }
 
-/// A row drawn with odds that sum to `total`; the first of those left where all are 0.
+/// A row drawn with odds that sum to `total`; row 0 where all are 0.
 fn draw(odds: &[f64], total: f64, rng: &mut Rng) -> u32 {
     let wanted = rng.random::<f64>() * total;
     let mut sum = 0.0;

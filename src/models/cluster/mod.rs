@@ -49,7 +49,7 @@ pub struct KMeans {
     pub n_clusters: usize,
     /// Where the centres start.
     pub init: Start,
-    /// Starts, of which the best is kept: 10 of random centres and else 1, when left out.
+    /// Starts, of which the best is kept: 10 of random centres and else 1, when left out. Given centres are one start.
     pub n_init: Option<usize>,
     /// The most iterations of a start.
     pub max_iter: usize,
@@ -122,7 +122,12 @@ impl Estimator for KMeans {
         }
         let cloud = Cloud::new(problem);
         let tol = self.tol * cloud.mean_variance();
-        let starts = self.n_init.unwrap_or(if self.init == Start::Random { 10 } else { 1 });
+        let starts = match (&self.init, self.n_init) {
+            (Start::Given(_), _) => 1, // all would be the same
+            (_, Some(starts)) => starts,
+            (Start::Random, None) => 10,
+            (Start::PlusPlus, None) => 1,
+        };
         let mut best: Option<FittedKMeans> = None;
         for start in 0..starts as u64 {
             let mut rng = Rng::seed(self.seed).fork(start);

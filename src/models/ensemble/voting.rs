@@ -97,6 +97,12 @@ pub struct FittedVotingRegressor {
     shares: Vec<f64>,
 }
 
+/// Whether a file's shares are one a member, 1 in all.
+fn are_shares(shares: &[f64], of: &Fitted) -> bool {
+    let whole = (shares.iter().sum::<f64>() - 1.0).abs() < 1e-9; // rounded sums
+    shares.len() == of.models.len() && shares.iter().all(|&share| share >= 0.0) && whole
+}
+
 fn shares(op: &'static str, weights: Option<&[f64]>, members: usize) -> Result<Vec<f64>> {
     let weights = weights.map_or_else(|| vec![1.0; members], <[f64]>::to_vec);
     let total: f64 = weights.iter().sum();
@@ -144,15 +150,14 @@ impl FittedVotingClassifier {
     /// As [`Model::outcome`].
     pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<u32>> {
         let x = x.into();
+        if self.voting == Voting::Soft {
+            return Ok(largest(&self.predict_proba(x)?));
+        }
         let mut votes = Array2::zeros((x.rows(), self.classes));
         for (model, share) in self.fitted.models.iter().zip(&self.shares) {
-            match (self.voting, model.outcome(x)?) {
-                (Voting::Soft, _) => return Ok(largest(&self.predict_proba(x)?)),
-                (Voting::Hard, Prediction::Labels(labels)) => {
-                    let rows = votes.rows_mut().into_iter().zip(labels);
-                    rows.for_each(|(mut votes, label)| votes[label as usize] += share);
-                }
-                (Voting::Hard, Prediction::Values(_)) => {}
+            if let Prediction::Labels(labels) = model.outcome(x)? {
+                let rows = votes.rows_mut().into_iter().zip(labels);
+                rows.for_each(|(mut votes, label)| votes[label as usize] += share);
             }
         }
         Ok(largest(&votes))
@@ -254,7 +259,7 @@ impl Model for FittedVotingClassifier {
         let Note { voting, shares } = from.note()?;
         let fitted = Fitted::restore(from)?;
         let classes = fitted.classes();
-        match shares.len() == fitted.models.len() && classes >= 2 {
+        match are_shares(&shares, &fitted) && classes >= 2 {
             true => Ok(FittedVotingClassifier { fitted, voting, shares, classes }),
             false => Err(from.error("members do not fit their shares, or have no classes")),
         }
@@ -299,7 +304,7 @@ impl Model for FittedVotingRegressor {
     fn restore(from: &Reader<'_>) -> Result<FittedVotingRegressor> {
         let Note { shares, .. } = from.note()?;
         let fitted = Fitted::restore(from)?;
-        match shares.len() == fitted.models.len() && fitted.classes() == 0 {
+        match are_shares(&shares, &fitted) && fitted.classes() == 0 {
             true => Ok(FittedVotingRegressor { fitted, shares }),
             false => Err(from.error("members do not fit their shares")),
         }

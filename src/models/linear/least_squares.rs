@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 /// Least squares, scikit-learn's `LinearRegression`: always in f64 on the CPU by QR of the centred columns, and refined with
 /// residuals in twice the precision, so that the coefficients are as exact as the data defines them. Where columns depend on
-/// each other, the coefficients of least length. The data is read in blocks and never copied.
+/// each other, the coefficients of least length. The data is read in blocks, and never copied
+/// where there are at least as many rows as features.
 ///
 /// ```
 /// use tilework::models::{Estimator, linear::LinearRegression};
@@ -126,6 +127,10 @@ impl LinearRegression {
         let mut fits = Vec::with_capacity(rows.outputs());
         let mut add = |table: &Table<'_, '_>, coef: Vec<f64>, intercept: Option<f64>, squares: f64, total: f64| {
             let mut fitted = FittedLinear::new(coef, intercept.unwrap_or(0.0))?;
+            if !(squares.is_finite() && total.is_finite()) {
+                let message = "squares of the target leave the range of f64; scale it".to_owned();
+                return Err(Error::NonFinite { op: Self::NAME, message });
+            }
             fitted.summary = Some(table.summary(&fitted, squares, total));
             fits.push(fitted);
             Ok(())

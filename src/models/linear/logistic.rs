@@ -9,15 +9,15 @@ use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
 use crate::models::linalg;
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 /// Logistic regression of two or more classes, scikit-learn's `LogisticRegression`: minimises
-/// `C · Σ loss + penalty(coef)`; more than two classes are fitted together (softmax), and their intercepts sum to 0.
+/// `C · Σ loss + penalty(coef)`; more than two classes are fitted together (softmax).
 ///
 /// ```
 /// use tilework::models::{Estimator, linear::LogisticRegression};
@@ -251,7 +251,7 @@ impl FittedLogisticRegression {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        let mut scores = self.decision_function(x)?;
+        let scores = self.decision_function(x)?;
         if scores.ncols() == 1 {
             let p = |z: f64| 1.0 / (1.0 + (-z).exp()); // 0 where e^-z is infinite
             return Ok(Array2::from_shape_fn((scores.nrows(), 2), |(row, class)| {
@@ -259,13 +259,7 @@ impl FittedLogisticRegression {
                 p(if class == 1 { score } else { -score })
             }));
         }
-        for mut row in scores.axis_iter_mut(Axis(0)) {
-            let most = row.iter().fold(f64::NEG_INFINITY, |most, z| most.max(*z));
-            row.mapv_inplace(|z| (z - most).exp());
-            let sum = row.sum();
-            row /= sum;
-        }
-        Ok(scores)
+        Ok(softmax(scores))
     }
 }
 

@@ -2,8 +2,8 @@
 //! data is never copied. Parts and blocks depend on the data's size alone, so results do not depend on the number of threads.
 
 use crate::data::Matrix;
-use crate::device::Device;
 use crate::device::cpu::parallel;
+use crate::device::host_threads;
 use crate::models::linalg;
 use ndarray::{ArrayView2, Axis, Slice};
 use std::ops::Range;
@@ -65,13 +65,14 @@ impl Rows<'_, '_> {
         reduce(self.x.rows(), size, start, each, end, combine)
     }
 
-    /// The weighted means, or zeros. Sums are of distances from the first row: a constant column has that constant as its mean,
+    /// The weighted means, or zeros. Sums are of distances from the first row that counts: a constant column has that constant as its mean,
     /// to the bit, and is 0 once centred.
     pub fn centre(&self, fit_intercept: bool) -> Centre {
         let (width, outputs) = (self.width(), self.outputs());
         let sum = width + outputs;
+        let at = (0..self.x.rows()).find(|&row| self.weight(row) > 0.0).unwrap_or(0);
         let first: Vec<f64> = match fit_intercept {
-            true => self.x.block(0..1).iter().chain(self.y.row(0)).copied().collect(),
+            true => self.x.block(at..at + 1).iter().chain(self.y.row(at)).copied().collect(),
             false => vec![0.0; sum],
         };
         let each = |sums: &mut Vec<f64>, range: Range<usize>| {
@@ -111,6 +112,7 @@ impl Rows<'_, '_> {
     /// Features and answers of some rows, centred and multiplied by the root of the row's weight: row after row of `[F + K]`.
     pub fn centred(&self, centre: &Centre, range: Range<usize>, out: &mut Vec<f64>) {
         out.clear();
+        out.reserve(range.len() * (self.width() + self.outputs()));
         let x = self.x.block(range.clone());
         let y = self.y.slice_axis(Axis(0), Slice::from(range.clone()));
         for ((row, x), y) in range.zip(x.chunks_exact(self.width())).zip(y.rows()) {
@@ -176,7 +178,7 @@ pub(super) fn reduce<S, R: Send>(
         end(state)
     };
     let work = (part * cost) as u64;
-    parallel::map_reduce(Device::cpu_threads(), rows, part, work, map, combine).unwrap_or_else(|| end(start()))
+    parallel::map_reduce(host_threads(), rows, part, work, map, combine).unwrap_or_else(|| end(start()))
 }
 
 /// The triangle of two triangles on top of each other.

@@ -1,9 +1,9 @@
 //! Features that are counts, or there or not: logarithms of probabilities are linear in them.
 
-use super::{from_file, log_prior, normalised, to_file, weight_of_classes};
+use super::{from_file, log_prior, to_file, weight_of_classes};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
@@ -196,8 +196,8 @@ impl Estimator for BernoulliNb {
         let (mut prior, mut feature) = (counts.prior, counts.sums);
         for ((mut row, weight), prior) in feature.rows_mut().into_iter().zip(counts.of_class).zip(&mut prior) {
             let total = weight + 2.0 * alpha;
-            *prior += row.iter().map(|sum| ((total - sum - alpha) / total).ln()).sum::<f64>();
-            row.mapv_inplace(|sum| ((sum + alpha) / (total - sum - alpha)).ln());
+            *prior += row.iter().map(|sum| ((weight - sum + alpha) / total).ln()).sum::<f64>();
+            row.mapv_inplace(|sum| ((sum + alpha) / (weight - sum + alpha)).ln());
         }
         Ok(FittedBernoulliNb { linear: Linear { prior, feature }, binarize: self.binarize })
     }
@@ -217,7 +217,7 @@ impl FittedMultinomialNb {
     /// # Errors
     /// As [`FittedMultinomialNb::predict`].
     pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        Ok(normalised(self.logs(x.into())?))
+        Ok(softmax(self.logs(x.into())?))
     }
 
     /// The logarithm of each feature's share in each class, `[C, F]`.
@@ -246,7 +246,7 @@ impl FittedBernoulliNb {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        Ok(normalised(self.logs(x.into())?))
+        Ok(softmax(self.logs(x.into())?))
     }
 
     fn logs(&self, x: Matrix<'_>) -> Result<Array2<f64>> {

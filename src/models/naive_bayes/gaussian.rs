@@ -1,9 +1,9 @@
 //! Features that are normal in each class.
 
-use super::{from_file, log_prior, normalised, to_file, weight_of_classes};
+use super::{from_file, log_prior, to_file, weight_of_classes};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
@@ -76,7 +76,7 @@ impl Estimator for GaussianNb {
         }
         divide(&mut var);
         let added = self.var_smoothing * largest_variance(&theta, &var, &of_class);
-        // All features constant: no rule but the prior is left, whatever the variance.
+        // A variance of 0 and nothing to add: a small one stands in, so that no division is by 0.
         let added = if added > 0.0 || var.iter().all(|&v| v > 0.0) { added } else { f64::MIN_POSITIVE.sqrt() };
         var.mapv_inplace(|v| v + added);
         Ok(FittedGaussianNb { log_prior, theta, var })
@@ -108,7 +108,7 @@ impl FittedGaussianNb {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        Ok(normalised(self.logs(x.into())?))
+        Ok(softmax(self.logs(x.into())?))
     }
 
     /// The share of each class.

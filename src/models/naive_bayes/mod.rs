@@ -7,7 +7,6 @@ pub use discrete::{BernoulliNb, FittedBernoulliNb, FittedMultinomialNb, Multinom
 pub use gaussian::{FittedGaussianNb, GaussianNb};
 
 use crate::error::{Error, Result};
-use ndarray::Array2;
 
 /// The logarithms of the classes' shares: as given, or as the rows' weights `of_class` are. A class without rows has no share.
 fn log_prior(op: &'static str, given: Option<&[f64]>, of_class: &[f64]) -> Result<Vec<f64>> {
@@ -19,7 +18,11 @@ fn log_prior(op: &'static str, given: Option<&[f64]>, of_class: &[f64]) -> Resul
         return Err(Error::argument(op, message));
     }
     let share = |(p, weight): (&f64, &f64)| if *weight > 0.0 { p.ln() } else { f64::NEG_INFINITY };
-    Ok(given.iter().zip(of_class).map(share).collect())
+    let logs: Vec<f64> = given.iter().zip(of_class).map(share).collect();
+    match logs.iter().any(|log| log.is_finite()) {
+        true => Ok(logs),
+        false => Err(Error::argument(op, format!("priors {given:?}: no class with rows has a share; give it one"))),
+    }
 }
 
 /// The weight of each class's rows.
@@ -29,17 +32,6 @@ fn weight_of_classes(labels: &[u32], weights: &[f64], classes: usize) -> Vec<f64
         sums[label as usize] += weight; // below `classes`: checked
     }
     sums
-}
-
-/// Probabilities from logarithms that lack a constant in each row.
-fn normalised(mut logs: Array2<f64>) -> Array2<f64> {
-    for mut row in logs.rows_mut() {
-        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        row.mapv_inplace(|log| (log - most).exp());
-        let sum = row.sum();
-        row.mapv_inplace(|p| p / sum);
-    }
-    logs
 }
 
 /// Finite stand-ins in files, which hold no infinity: the least number there is.

@@ -8,7 +8,7 @@ mod settings;
 pub use fitted::DenseLayer;
 pub use settings::{MlpSettings, MlpSolver};
 
-use super::estimator::{Estimator, Influence, Model, Prediction, largest};
+use super::estimator::{Estimator, Influence, Model, Prediction, largest, softmax};
 use super::problem::Problem;
 use super::store::{Reader, Writer};
 use crate::data::Matrix;
@@ -136,14 +136,7 @@ impl FittedMlpClassifier {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        let mut out = self.trained.forward(MlpClassifier::NAME, x.into())?;
-        for mut row in out.rows_mut() {
-            let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            row.mapv_inplace(|v| (v - most).exp());
-            let sum = row.sum();
-            row.mapv_inplace(|v| v / sum);
-        }
-        Ok(out)
+        Ok(softmax(self.trained.forward(MlpClassifier::NAME, x.into())?))
     }
 
     /// The layers, from the input on.

@@ -162,7 +162,9 @@ impl MlpSettings {
         let objective = Objective { loss: &penalised, hits: None };
         let mut standing = Standing::new(self.seed, self.learning_rate_init);
         let (mut best, mut idle, mut converged) = (f64::INFINITY, 0, false);
-        for epochs in 1..=self.max_iter {
+        // Early stopping is the trainer's, which keeps the best parameters: it sees all passes at once.
+        let first = if held_out.is_some() { self.max_iter } else { 1 };
+        for epochs in first..=self.max_iter {
             trainer.epochs = epochs;
             let job = Job::new(&net, &mut optimizer, objective, &train);
             standing = trainer.run(standing, Job { validation: held_out.as_ref(), ..job })?;

@@ -1,6 +1,6 @@
 //! Columns of different kinds through different steps, joined to one matrix: scikit-learn's `ColumnTransformer`.
 
-use super::chain::{Chain, Step, owned, with_features};
+use super::chain::{Chain, Step, with_features};
 use super::transformer::{Feature, Transform, Transformer, names_of, plain_features};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
@@ -126,7 +126,7 @@ impl Transformer for ColumnTransformer {
             branches.push((places, chain));
             parts.push(made);
         }
-        Ok((FittedColumnTransformer { width: problem.x.width(), branches }, beside(&parts)?))
+        Ok((FittedColumnTransformer { width: problem.x.width(), branches }, beside(parts)?))
     }
 }
 
@@ -148,7 +148,7 @@ impl Transform for FittedColumnTransformer {
         let part = |(places, chain): &(Vec<usize>, Chain)| {
             chain.apply(ColumnTransformer::NAME, (&columns_of(x, places)).into())
         };
-        beside(&self.branches.iter().map(part).collect::<Result<Vec<_>>>()?)
+        beside(self.branches.iter().map(part).collect::<Result<Vec<_>>>()?)
     }
 
     /// As the branches name them; a name that comes twice has the number of its branch before it.
@@ -205,12 +205,12 @@ fn columns_of(x: Matrix<'_>, places: &[usize]) -> Array2<f64> {
     }
 }
 
-fn beside(parts: &[Array2<f64>]) -> Result<Array2<f64>> {
-    match parts {
-        [one] => owned(one.into()),
-        _ => {
-            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-            concatenate(Axis(1), &views).map_err(|e| Error::internal(ColumnTransformer::NAME, e.to_string()))
-        }
+fn beside(mut parts: Vec<Array2<f64>>) -> Result<Array2<f64>> {
+    if parts.len() == 1
+        && let Some(one) = parts.pop()
+    {
+        return Ok(one);
     }
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    concatenate(Axis(1), &views).map_err(|e| Error::internal(ColumnTransformer::NAME, e.to_string()))
 }

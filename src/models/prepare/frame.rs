@@ -163,7 +163,9 @@ pub(super) fn answers_of(table: &Table, target: &str, task: &Task) -> Result<Ans
         (Task::Classes(names), values) => {
             let place: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
             let label = |(row, name): (usize, String)| {
-                place.get(name.as_str()).copied().ok_or_else(|| {
+                // A file may write 1 as 1.0, and 0 as -0.
+                let number = || place.get((name.parse::<f64>().ok()? + 0.0).to_string().as_str());
+                place.get(name.as_str()).or_else(number).copied().ok_or_else(|| {
                     let known = names.iter().take(10).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
                     let message = format!("class {name:?} is not known; the classes are {known}");
                     Error::data(table.place(row, index), message)

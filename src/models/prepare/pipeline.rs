@@ -8,7 +8,7 @@ use super::transformer::{Feature, Transform, Transformer, names_of, plain_featur
 use crate::data::{Kind, Matrix, ReadOptions, Table, Task};
 use crate::error::{Error, Result};
 use crate::io::Archive;
-use crate::models::{Answers, Estimator, Influence, Missing, Model, Prediction, Problem, Reader, Row, Writer, save};
+use crate::models::{Estimator, Influence, Missing, Model, Prediction, Problem, Reader, Row, Writer, save};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -413,15 +413,5 @@ impl Model for FittedPipeline {
             return Err(from.error("the steps of the pipeline do not fit its columns or its model"));
         }
         Ok(FittedPipeline { settings, features, chain, model, table })
-    }
-}
-
-impl FittedPipeline {
-    /// The answers of a table's target column, as positions of the classes or numbers.
-    ///
-    /// # Errors
-    /// As [`FittedPipeline::frame`].
-    pub fn answers(&self, table: &Table) -> Result<Answers> {
-        self.frame(table).map(|frame| frame.answers)
     }
 }

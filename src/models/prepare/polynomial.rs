@@ -43,17 +43,20 @@ pub struct FittedPolynomialFeatures {
 
 /// More products than this are refused: they would take 8 MB a row.
 const MOST_TERMS: usize = 1 << 20;
+/// More factors in all of them, too: many powers of few features.
+const MOST_FACTORS: usize = 16 * MOST_TERMS;
 
 impl PolynomialFeatures {
     /// Each product extends one of a degree less by a feature that is no earlier than its last: lexicographic within a degree.
     fn terms(&self, width: usize) -> Option<Vec<Vec<usize>>> {
         let mut all: Vec<Vec<usize>> = if self.include_bias { vec![vec![]] } else { vec![] };
         let mut last: Vec<Vec<usize>> = vec![vec![]];
-        for _ in 0..self.degree {
+        for factors in 1..=self.degree {
             let mut next = Vec::new();
             for term in &last {
                 let from = term.last().map_or(0, |&i| i + usize::from(self.interaction_only));
-                if all.len() + next.len() + width.saturating_sub(from) > MOST_TERMS {
+                let terms = all.len() + next.len() + width.saturating_sub(from);
+                if terms > MOST_TERMS || terms.saturating_mul(factors) > MOST_FACTORS {
                     return None;
                 }
                 next.extend((from..width).map(|i| [term.as_slice(), &[i]].concat()));

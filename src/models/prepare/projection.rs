@@ -55,6 +55,9 @@ pub struct FittedRandomProjection {
     pub components: Array2<f64>,
 }
 
+/// Weights at most: 2 GiB.
+const MOST_WEIGHTS: usize = 1 << 28;
+
 /// 4 ln N / (eps² / 2 - eps³ / 3).
 fn components(op: &'static str, n: Option<usize>, eps: f64, problem: &Problem<'_>) -> Result<usize> {
     problem.check(op)?;
@@ -62,6 +65,9 @@ fn components(op: &'static str, n: Option<usize>, eps: f64, problem: &Problem<'_
     let wrong = |message: String| Err(Error::argument(op, message));
     match n {
         Some(0) => wrong("n_components 0; give at least 1".into()),
+        Some(n) if n.saturating_mul(width) > MOST_WEIGHTS => {
+            wrong(format!("n_components {n} of {width} features: more than {MOST_WEIGHTS} weights; give fewer"))
+        }
         Some(n) => Ok(n),
         None if !(eps > 0.0 && eps < 1.0) => wrong(format!("eps {eps}; give a share between 0 and 1")),
         None => {

@@ -29,8 +29,6 @@ pub enum Uses {
     Labels,
     /// Classes or numbers.
     Answers,
-    /// Numbers.
-    Values,
 }
 
 /// One kind of step.
@@ -138,6 +136,7 @@ impl TransformerRow {
     /// # Errors
     /// [`Error::Format`] as [`Transform::restore`].
     pub fn restore(&self, reader: &Reader<'_>) -> Result<Box<dyn Transform>> {
+        reader.check_depth()?;
         (self.restore)(reader)
     }
 }

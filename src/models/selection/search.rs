@@ -73,7 +73,10 @@ impl Search {
     /// [`Error::Argument`] when nothing was tried.
     pub fn best(&self) -> Result<&Candidate> {
         let sign = if self.greater_is_better { -1.0 } else { 1.0 };
-        let best = self.candidates.iter().min_by(|a, b| (sign * a.mean).total_cmp(&(sign * b.mean)));
+        let best = self.candidates.iter().min_by(|a, b| {
+            let by_mean = (sign * a.mean).total_cmp(&(sign * b.mean));
+            a.mean.is_nan().cmp(&b.mean.is_nan()).then(by_mean) // no score is the last
+        });
         best.ok_or_else(|| Error::argument("search", "no settings were tried; give at least one value"))
     }
 }

@@ -11,7 +11,7 @@ use crate::models::{Answers, Model, Prediction, Problem, Row};
 use ndarray::Array2;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Settings by name; those left out keep their default.
@@ -186,7 +186,8 @@ pub(super) fn all(
     sides: Sides,
     watch: Watch<'_>,
 ) -> Result<Vec<Done>> {
-    let (finished, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Jobs from this one on need not run: it failed, so that the error is that of the first job which does, on any number of threads.
+    let (finished, stop) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
     let one = |&(settings, train, test): &(&Settings, &[usize], &[usize])| -> Result<Done> {
         let began = Instant::now();
         let on: &[&[usize]] = if sides == Sides::Both { &[test, train] } else { &[test] };
@@ -209,7 +210,7 @@ pub(super) fn all(
     // A fit is worth a thread, always.
     let work = WORK_PER_THREAD.saturating_mul(8);
     for_chunks(Cpu::new().threads(), &mut results, 1, work, |job, slot| {
-        if stop.load(Ordering::Relaxed) {
+        if job > stop.load(Ordering::Relaxed) {
             return;
         }
         let result = jobs.get(job).map(one);
@@ -218,8 +219,10 @@ pub(super) fn all(
             *slot = result;
         }
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
-        if failed || watch(done, jobs.len()).is_break() {
-            stop.store(true, Ordering::Relaxed);
+        if failed {
+            stop.fetch_min(job, Ordering::Relaxed);
+        } else if watch(done, jobs.len()).is_break() {
+            stop.store(0, Ordering::Relaxed);
         }
     });
     // A job that was not run has an error or a cancellation as its cause, which another slot may tell.

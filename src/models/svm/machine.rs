@@ -106,10 +106,13 @@ impl Common {
         Ok(Function { kernel: self.kernel, gamma, coef0: self.coef0, degree: self.degree })
     }
 
-    /// For `shares` problems at a time.
-    pub fn options(&self, rows: usize, shares: usize) -> Options {
-        let cache = (self.cache_size * f64::from(1 << 20) / shares.max(1) as f64) as usize; // saturates
-        let threads = if shares > 1 { 1 } else { host_threads() };
+    /// For one problem, or several side by side. Shares of the cache decide when rows are left out, and so the last bits: they
+    /// depend on the number of problems, never on that of threads.
+    pub fn options(&self, rows: usize, problems: usize) -> Options {
+        const MOST_SHARES: usize = 16;
+        let shares = problems.clamp(1, MOST_SHARES);
+        let cache = (self.cache_size * f64::from(1 << 20) / shares as f64) as usize; // saturates
+        let threads = if problems > 1 { 1 } else { host_threads() };
         let most = rows.saturating_mul(100).max(10_000_000); // LIBSVM's "no limit"
         Options { tol: self.tol, max_iter: self.max_iter.unwrap_or(most), shrinking: self.shrinking, cache, threads }
     }

@@ -7,6 +7,7 @@
 use super::linear::{Fit, Rows, Weights};
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::host_threads;
+use crate::models::linalg::dot;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Rows of a part: some hundred kilobytes of features, so that a part's second look at its rows finds them in cache.
@@ -39,7 +40,7 @@ pub(super) fn minimise(
     let (mut value, mut gradient) = evaluate(rows, &mut parts, &w, costs, &distance);
     let target = tol * norm(&gradient);
     for iteration in 0..max_iter {
-        if norm(&gradient) <= target {
+        if target.is_finite() && norm(&gradient) <= target {
             return Fit { weights: Weights::of(rows, &w), iterations: iteration, converged: true };
         }
         let step = newton_step(rows, &mut parts, &gradient);
@@ -220,10 +221,6 @@ fn add<S: Simd, const R: usize>(simd: S, rows: [&[f64]; R], factors: [f64; R], s
         let join = |sum, ((_, tail), f): (&(_, &[f64]), _)| simd.mul_add_e_f64s(simd.partial_load_f64s(tail), f, sum);
         simd.partial_store_f64s(sum_tail, rows.iter().zip(factors).fold(start, join));
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn norm(a: &[f64]) -> f64 {

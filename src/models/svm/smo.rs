@@ -11,6 +11,7 @@
 use super::cache::Cache;
 use super::kernel::Function;
 use crate::device::cpu::parallel::for_chunks;
+use crate::error::{Error, Result};
 use crate::models::tiles::{Rows, TILE};
 use pulp::{Arch, Simd, WithSimd};
 
@@ -56,6 +57,19 @@ pub(super) struct Solution {
     pub iterations: usize,
     /// Whether the tolerance was reached.
     pub converged: bool,
+}
+
+impl Solution {
+    /// Refuses what came of kernel values beyond the range of f32, in which rows of the kernel are kept.
+    pub fn check(&self, op: &'static str) -> Result<()> {
+        match self.objective.is_finite() && self.bias.is_finite() {
+            true => Ok(()),
+            false => {
+                let message = "kernel values leave the range of 32-bit floats; scale the features".to_owned();
+                Err(Error::NonFinite { op, message })
+            }
+        }
+    }
 }
 
 /// One variable: its side, and the position of its row.

@@ -153,13 +153,12 @@ impl Estimator for Svc {
             }
         }
         let present: Vec<u32> = (0..classes as u32).filter(|&c| !of_class[c as usize].is_empty()).collect();
-        let groups: Vec<Vec<usize>> = of_class.iter().filter(|rows| !rows.is_empty()).cloned().collect();
+        let groups: Vec<Vec<usize>> = of_class.into_iter().filter(|rows| !rows.is_empty()).collect();
         let pairs = pairs(groups.len());
-        let threads = host_threads();
-        let options = self.common().options(problem.x.rows(), pairs.len().min(threads));
+        let options = self.common().options(problem.x.rows(), pairs.len());
         let mut solved: Vec<Pair> = Vec::new();
         solved.resize_with(pairs.len(), Pair::default);
-        for_chunks(threads, &mut solved, 1, WORK_PER_THREAD, |p, out| {
+        for_chunks(host_threads(), &mut solved, 1, WORK_PER_THREAD, |p, out| {
             let (i, j) = pairs[p];
             let rows = [&groups[i][..], &groups[j]].concat();
             let x = Rows::new(problem.x, &rows);
@@ -199,6 +198,7 @@ impl Svc {
         let mut sigmoids = Vec::new();
         for (&(i, j), pair) in pairs.iter().zip(solved) {
             let Some(solution) = pair.solution else { continue };
+            solution.check(Self::NAME)?;
             let (left, right) = solution.beta.split_at(groups[i].len());
             coefficients[i].iter_mut().zip(left).for_each(|(to, beta)| to[j - 1] = sign * beta);
             coefficients[j].iter_mut().zip(right).for_each(|(to, beta)| to[i] = sign * beta);
@@ -445,7 +445,7 @@ impl Model for FittedSvc {
         if present.len() < 2 || !rising || !known || support.len() != vectors || of_present != Some(vectors as u64) {
             return Err(from.error("classes and support vectors do not fit together"));
         }
-        let count = pairs(present.len()).len();
+        let count = present.len() * (present.len() - 1) / 2; // at least 2 are present
         let dual_coef = from.matrix("dual_coef")?;
         if dual_coef.dim() != (present.len() - 1, vectors) {
             return Err(from.error(format!("dual_coef has shape {:?} for {vectors} vectors", dual_coef.dim())));

@@ -103,6 +103,7 @@ impl Estimator for Svr {
             Side { aim: of(&|row| values[row] - epsilon), low: none.clone(), high: of(&|row| c * weights[row]) };
         let below = Side { aim: of(&|row| values[row] + epsilon), low: of(&|row| -c * weights[row]), high: none };
         let solution = smo::solve(function, &rows, vec![above, below], common.options(kept.len(), 1));
+        solution.check(Self::NAME)?;
         if !solution.converged {
             log::warn!(
                 "svr: stopped after {} steps, before the tolerance was reached; scale the features",
