@@ -2,9 +2,13 @@
 //! `cargo bench --bench trees`; `TILEWORK_THREADS=1` keeps to one thread. Peers, in the same run: `benches/peers/trees.sh`.
 //! Scores on the other 25,000 rows are printed first.
 
+mod common;
+
+use common::{features, normal};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::{Array2, s};
 use std::hint::black_box;
+use tilework::metrics::{accuracy, r2};
 use tilework::models::{
     DecisionTreeClassifier, DecisionTreeRegressor, EarlyStop, Estimator, ExtraTreesClassifier,
     HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier,
@@ -14,24 +18,9 @@ const ROWS: usize = 100_000;
 const TRAIN: usize = 75_000;
 const WIDTH: usize = 30;
 
-fn raw(seed: u64, i: u64) -> u64 {
-    let z = seed.wrapping_add((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// Number `k` of a normal stream, by Box and Muller.
-fn normal(seed: u64, k: u64) -> f64 {
-    let unit = 2f64.powi(-53);
-    let [a, b] = [k / 2 * 2, k / 2 * 2 + 1].map(|i| (raw(seed, i) >> 11) as f64);
-    let (radius, angle) = ((-2.0 * ((a + 1.0) * unit).ln()).sqrt(), std::f64::consts::TAU * b * unit);
-    if k.is_multiple_of(2) { radius * angle.cos() } else { radius * angle.sin() }
-}
-
 /// Features and score; the class is the score's sign.
 fn tab100k() -> (Array2<f64>, Vec<f64>) {
-    let x = Array2::from_shape_fn((ROWS, WIDTH), |(i, j)| f64::from(normal(5001, (i * WIDTH + j) as u64) as f32));
+    let x = features(5001, ROWS, WIDTH);
     let step = |condition: bool| f64::from(u8::from(condition));
     let score = |(i, r): (usize, ndarray::ArrayView1<'_, f64>)| {
         let steps = 1.5 * step(r[0] > 0.3) + 0.8 * step(r[5] + r[6] > 0.5) - r[7] * step(r[8] < 0.0);
@@ -39,16 +28,6 @@ fn tab100k() -> (Array2<f64>, Vec<f64>) {
     };
     let scores = x.rows().into_iter().enumerate().map(score).collect();
     (x, scores)
-}
-
-fn accuracy(told: &[u32], truth: &[u32]) -> f64 {
-    told.iter().zip(truth).filter(|(a, b)| a == b).count() as f64 / truth.len() as f64
-}
-
-fn r2(told: &[f64], truth: &[f64]) -> f64 {
-    let mean = truth.iter().sum::<f64>() / truth.len() as f64;
-    let rest: f64 = told.iter().zip(truth).map(|(a, b)| (a - b).powi(2)).sum();
-    1.0 - rest / truth.iter().map(|y| (y - mean).powi(2)).sum::<f64>()
 }
 
 fn fits(c: &mut Criterion) {
@@ -65,7 +44,7 @@ fn fits(c: &mut Criterion) {
     macro_rules! fit {
         ($name:literal, $settings:expr, $answers:expr, $truth:expr, $score:ident) => {
             let model = $settings.fit(train, $answers).expect("it fits");
-            println!("{}: {:.4}", $name, $score(&model.predict(test).expect("it predicts"), $truth));
+            println!("{}: {:.4}", $name, $score($truth, &model.predict(test).expect("it predicts")).expect("a score"));
             group.bench_function($name, |b| b.iter(|| black_box($settings.fit(train, $answers))));
         };
     }

@@ -1,5 +1,8 @@
 //! Linear models against scikit-learn's numbers and against what their definitions demand.
 
+#[path = "common/golden.rs"]
+mod golden;
+
 use ndarray::{Array2, Axis};
 use serde_json::Value;
 use tilework::models::linear::*;
@@ -14,18 +17,10 @@ struct Set {
 }
 
 fn set(name: &str) -> Set {
-    let read =
-        |name: String| std::fs::read_to_string(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let rows: Vec<Vec<f64>> = read(format!("{name}.csv"))
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').map(|v| v.parse().unwrap()).collect())
-        .collect();
-    let width = rows[0].len() - 1;
-    let test =
-        read(format!("{name}.split.csv")).lines().skip(1).map(|line| line.split(',').nth(1) == Some("1")).collect();
-    let x = Array2::from_shape_fn((rows.len(), width), |(i, j)| rows[i][j]);
-    Set { x, y: rows.iter().map(|row| row[width]).collect(), test }
+    let (x, y) = golden::csv(name);
+    let (_, held_out) = golden::split(name);
+    let test = (0..y.len()).map(|row| held_out.binary_search(&row).is_ok()).collect();
+    Set { x, y, test }
 }
 
 impl Set {
@@ -38,13 +33,12 @@ impl Set {
 
     /// Moved and divided by means and population deviations of `of`.
     fn standardised(mut self, of: &Array2<f64>) -> Set {
-        let (mean, deviation) = (of.mean_axis(Axis(0)).unwrap(), of.std_axis(Axis(0), 0.0));
-        self.x = (self.x - mean) / deviation;
+        self.x = golden::standardised(&self.x, of);
         self
     }
 
     fn labels(&self) -> Vec<u32> {
-        self.y.iter().map(|&v| v as u32).collect()
+        golden::labels(&self.y)
     }
 }
 
