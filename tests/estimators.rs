@@ -1,5 +1,8 @@
 //! One battery of checks over every kind of model: the part of scikit-learn's `check_estimator` that applies.
 
+#[path = "estimators/golden.rs"]
+mod golden;
+
 use ndarray::{Array2, Axis, concatenate, s};
 use serde_json::{Map, Value};
 use tilework::models::{MODELS, Missing, Model, Needs, Prediction, Predicts, Problem, Row, load, save};
@@ -51,7 +54,11 @@ impl Data {
 }
 
 fn fit(row: &Row, problem: &Problem<'_>) -> Box<dyn Model> {
-    row.fit(&Map::new(), problem).unwrap_or_else(|e| panic!("{}: {e}", row.name))
+    fit_with(row, &Map::new(), problem)
+}
+
+fn fit_with(row: &Row, settings: &Map<String, Value>, problem: &Problem<'_>) -> Box<dyn Model> {
+    row.fit(settings, problem).unwrap_or_else(|e| panic!("{}: {e}", row.name))
 }
 
 /// The numbers behind the predictions: values, or probabilities where there are any, or labels.
