@@ -1,12 +1,12 @@
 //! Devices run launches on buffers. They know neither operations nor tensors: those hand them plain data.
 
-#[cfg(feature = "gpu")]
 pub(crate) mod cache;
 pub(crate) mod caps;
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
 pub(crate) mod launch;
+pub(crate) mod limit;
 pub(crate) mod select;
 pub(crate) mod shader;
 pub(crate) mod stats;
@@ -16,6 +16,7 @@ use caps::Caps;
 use cpu::{Cpu, CpuBuffer};
 #[cfg(feature = "gpu")]
 use gpu::{Gpu, GpuBuffer};
+pub use limit::Limits;
 use stats::Counters;
 pub use stats::Stats;
 use std::any::Any;

@@ -1,6 +1,6 @@
 //! Which device: by kind, by name, or the one that suits this machine best, with the reason said.
 
-use crate::device::Device;
+use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use {
@@ -15,7 +15,7 @@ const CHOICE: &str = "TILEWORK_DEVICE";
 impl Device {
     /// The best device of this machine, or what `TILEWORK_DEVICE` names. A GPU if there is a real one; without one, or when it
     /// cannot be opened, the CPU: that is a normal state, said in [`Device::reason`] and in one log line. A software GPU
-    /// (lavapipe, WARP) is never chosen by itself: the CPU device is faster.
+    /// (lavapipe, WARP) is never chosen by itself: the CPU device is faster. [`Device::auto_for`] weighs the work at hand.
     pub fn auto() -> Device {
         let device = match std::env::var(CHOICE) {
             Ok(name) if !name.is_empty() && name != "auto" => {
@@ -83,6 +83,43 @@ impl Device {
         )))
     }
 
+    /// The device on this adapter, opened if it is not.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn on_adapter(info: &GpuInfo) -> Result<Device> {
+        opened(info)
+    }
+
+    /// The device on this adapter if it is open.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn open_on(info: &GpuInfo) -> Option<Device> {
+        alive(&OPEN.lock().unwrap_or_else(PoisonError::into_inner), &label(info))
+    }
+
+    /// Whether a CPU plays this GPU (lavapipe, WARP): its figures say nothing of GPUs.
+    pub fn is_software(&self) -> bool {
+        match self.backend() {
+            Backend::Cpu(_) => false,
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(gpu) => gpu.info().is_software,
+        }
+    }
+
+    /// What figures and verdicts that are kept belong to: the device, and its driver or processor.
+    pub(crate) fn key(&self) -> String {
+        match self.backend() {
+            Backend::Cpu(_) => {
+                let model = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+                    text.lines()
+                        .find_map(|line| line.strip_prefix("model name"))
+                        .map(|name| name.trim_matches([' ', '\t', ':']).to_string())
+                });
+                format!("{} {} {}", self.name(), std::env::consts::ARCH, model.unwrap_or_default())
+            }
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(gpu) => gpu.info().key(),
+        }
+    }
+
     /// Every device of this machine, as `INDEX: NAME`; index 0 is the CPU.
     pub fn list() -> Vec<String> {
         #[allow(unused_mut, reason = "GPUs follow only with their feature")]
@@ -98,16 +135,24 @@ fn no_gpu() -> Error {
     Error::no_device(format!("no GPU: {why}; use Device::auto() or Device::cpu()"))
 }
 
+/// GPUs that are open, by their label.
+#[cfg(feature = "gpu")]
+static OPEN: Mutex<Vec<(String, Weak<Inner>)>> = Mutex::new(Vec::new());
+
+#[cfg(feature = "gpu")]
+fn alive(open: &[(String, Weak<Inner>)], label: &str) -> Option<Device> {
+    let inner = open.iter().find(|(known, _)| known == label)?.1.upgrade()?;
+    (!inner.is_lost()).then(|| Device { inner, reason: "asked for".into() })
+}
+
 /// The device on this adapter: the one that is open already, so that tensors made in different places can meet, or a new one.
 #[cfg(feature = "gpu")]
 fn opened(info: &GpuInfo) -> Result<Device> {
-    static OPEN: Mutex<Vec<(String, Weak<Inner>)>> = Mutex::new(Vec::new());
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.retain(|(_, device)| device.strong_count() > 0);
     let key = label(info);
-    let alive = open.iter().find(|(known, _)| *known == key).and_then(|(_, device)| device.upgrade());
-    if let Some(inner) = alive.filter(|inner| !inner.is_lost()) {
-        return Ok(Device { inner, reason: "asked for".into() });
+    if let Some(device) = alive(&open, &key) {
+        return Ok(device);
     }
     let device = Device::on_gpu(Gpu::open(info)?);
     open.retain(|(known, _)| *known != key);

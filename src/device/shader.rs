@@ -27,6 +27,7 @@ const SHADERS: &[(&str, &str)] = &[
     ("lib/math.wgsl", include_str!("../../shaders/lib/math.wgsl")),
     ("lib/rng.wgsl", include_str!("../../shaders/lib/rng.wgsl")),
     ("lib/team.wgsl", include_str!("../../shaders/lib/team.wgsl")),
+    ("limit.wgsl", include_str!("../../shaders/limit.wgsl")),
     ("map.wgsl", include_str!("../../shaders/map.wgsl")),
     ("matmul.wgsl", include_str!("../../shaders/matmul.wgsl")),
     ("pad.wgsl", include_str!("../../shaders/pad.wgsl")),

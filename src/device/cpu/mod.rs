@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod extreme;
 pub mod gemm;
+mod limit;
 mod matvec;
 mod memory;
 pub mod parallel;

@@ -138,7 +138,7 @@ impl GpuInfo {
     /// A new wgpu device on this adapter: its real limits, and of its features those that kernels use.
     pub(super) fn request(&self) -> Result<(wgpu::Device, wgpu::Queue)> {
         use wgpu::Features;
-        let useful = Features::SHADER_F16 | Features::SUBGROUP | Features::TIMESTAMP_QUERY;
+        let useful = Features::SHADER_F16 | Features::SUBGROUP | Features::TIMESTAMP_QUERY | Features::PIPELINE_CACHE;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("tilework"),
             required_features: self.adapter.features() & useful,

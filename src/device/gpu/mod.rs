@@ -8,6 +8,8 @@ mod f16;
 mod grid;
 mod guard;
 mod host;
+mod kept;
+mod limit;
 mod pipeline;
 mod pool;
 mod prepared;
@@ -29,6 +31,7 @@ pub use prepared::Prepared;
 use crate::device::launch::Launch;
 use crate::error::{Error, Result};
 use guard::{Fault, Guard, lock};
+use kept::Kept;
 use pipeline::{Checks, Pipeline, Pipelines};
 use pool::{Pool, Raw, Staging, block_bytes};
 use submit::Flight;
@@ -50,6 +53,7 @@ struct Inner {
     owner: Owner,
     pool: Arc<Pool>,
     pipelines: Mutex<Pipelines>,
+    kept: Option<Kept>,
     flight: Mutex<Flight>,
     submit_budget: AtomicU64,
     staging: Mutex<Staging>,
@@ -132,13 +136,15 @@ impl Gpu {
     }
 
     fn new(info: GpuInfo, device: wgpu::Device, queue: wgpu::Queue, owner: Owner, checks: Checks) -> Gpu {
+        let guard = match owner {
+            Owner::Us => Guard::owned(device.clone(), info.name.clone()),
+            Owner::Host => Guard::borrowed(device.clone(), info.name.clone()),
+        };
         Gpu(Arc::new(Inner {
             caps: info.caps(&device),
             submit_budget: AtomicU64::new(default_submit_budget(&info, owner)),
-            guard: match owner {
-                Owner::Us => Guard::owned(device.clone(), info.name.clone()),
-                Owner::Host => Guard::borrowed(device.clone(), info.name.clone()),
-            },
+            kept: if owner == Owner::Us { Kept::open(&device, &guard, &info) } else { None },
+            guard,
             info,
             device,
             queue,
@@ -278,7 +284,7 @@ impl Inner {
     }
 
     fn pipeline(&self, launch: &Launch) -> Result<Arc<Pipeline>> {
-        lock(&self.pipelines).get(&self.device, &self.guard, &self.caps, launch)
+        lock(&self.pipelines).get(self, launch)
     }
 
     fn check_owner(&self, op: &'static str, buffer: &GpuBuffer) -> Result<()> {
@@ -350,6 +356,9 @@ impl Drop for Inner {
     fn drop(&mut self) {
         if self.owner == Owner::Us && self.guard.lost().is_none() {
             let _ = self.wait_for(None);
+            if let Some(kept) = self.kept.as_ref().filter(|_| lock(&self.pipelines).len() > 0) {
+                kept.save(&self.guard);
+            }
         }
         self.pool.close();
         if self.owner == Owner::Us && self.guard.lost().is_some() {

@@ -6,8 +6,9 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::adapter::CREATION;
-use super::guard::{Fault, Guard, lock};
-use super::trusted;
+use super::guard::{Fault, lock};
+use super::kept::Kept;
+use super::{Inner, trusted};
 use crate::device::caps::Caps;
 use crate::device::launch::{Arg, Launch};
 use crate::error::{Error, Result};
@@ -81,13 +82,8 @@ impl Pipelines {
     /// # Errors
     /// [`Error::Argument`] when the launch needs more than the device has, [`Error::Internal`] with the compiler's message when
     /// the shader is wrong.
-    pub(super) fn get(
-        &mut self,
-        device: &wgpu::Device,
-        guard: &Guard,
-        caps: &Caps,
-        launch: &Launch,
-    ) -> Result<Arc<Pipeline>> {
+    pub(super) fn get(&mut self, gpu: &Inner, launch: &Launch) -> Result<Arc<Pipeline>> {
+        let Inner { device, guard, caps, kept, .. } = gpu;
         let key = (launch.source.clone(), Pattern::of(launch));
         if let Some(pipeline) = self.built.get(&key) {
             return Ok(pipeline.clone());
@@ -98,7 +94,7 @@ impl Pipelines {
         let checks = self.checks;
         let compiled = guard.call(|| {
             let layout = known.unwrap_or_else(|| layout(device, &key.1));
-            let raw = compile(device, launch, &layout.pipeline, checks);
+            let raw = compile(device, launch, &layout.pipeline, checks, kept.as_ref());
             (layout, raw)
         });
         let (layout, raw) = compiled.map_err(|fault| match fault {
@@ -162,6 +158,7 @@ fn compile(
     launch: &Launch,
     layout: &wgpu::PipelineLayout,
     checks: Checks,
+    kept: Option<&Kept>,
 ) -> wgpu::ComputePipeline {
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(launch.name),
@@ -180,6 +177,6 @@ fn compile(
             zero_initialize_workgroup_memory: false, // kernels write their shared memory before they read it
             ..Default::default()
         },
-        cache: None,
+        cache: kept.map(Kept::raw),
     })
 }
