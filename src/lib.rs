@@ -23,6 +23,7 @@
 pub mod autograd;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod cost;
 pub mod data;
 pub mod device;
 pub mod dtype;

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["device"],
     &["plan"],
     &["tensor", "ops"],
-    &["data", "metrics", "io"],
+    &["cost", "data", "metrics", "io"],
     &["autograd"],
     &["nn", "loss", "optim", "train"],
     &["models"],

@@ -41,12 +41,17 @@ pub(super) fn run(args: &PredictArgs) -> Outcome {
         input::apart("--out", out, &[&args.data, &args.model])?;
         check_writable(out)?;
     }
-    let device = Device::open(&args.device)?;
+    let named = (args.device != "auto").then(|| Device::open(&args.device)).transpose()?;
     let (text, rows) = match models::is_pipeline(&args.model)? {
         true => models::predictions(&args.model, &args.data)?,
         false => {
-            let model = FittedMlp::load(&args.model, &device)?;
-            let features = model.schema().features_of(&Table::read_csv(&args.data)?)?;
+            let mut model = FittedMlp::load(&args.model, named.as_ref().unwrap_or(&Device::cpu()))?;
+            let table = Table::read_csv(&args.data)?;
+            let features = model.schema().features_of(&table)?;
+            let device = named.unwrap_or_else(|| Device::auto_for(&model.work(table.rows())));
+            if *model.device() != device {
+                model = FittedMlp::load(&args.model, &device)?; // it was loaded to learn how much there is to do
+            }
             predictions(&model, &features)?
         }
     };

@@ -180,9 +180,10 @@ fn network(args: &TrainArgs) -> Outcome {
     };
     let out = args.out.clone().unwrap_or_else(|| input::beside(&args.data, ".mlp.safetensors"));
     outputs(args, &out)?;
-    let device = Device::open(&args.device)?;
+    let named = (args.device != "auto").then(|| Device::open(&args.device)).transpose()?;
     let parts = input::parts(&args.data, args.test.as_deref(), &columns, settings.seed)?;
 
+    let device = named.unwrap_or_else(|| Device::auto_for(&settings.work(&parts.train)));
     note(format_args!("device: {device}: {}", device.reason()));
     note(&parts.line);
     let mut bar = Bar::new();

@@ -1,6 +1,7 @@
 //! A network of dense layers as an estimator: a data set in, a model file out.
 
 use super::network::{Activation, network};
+use crate::cost::Work;
 use crate::data::{Dataset, Schema, Standardizer, Target, Task, stratified_split};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -136,6 +137,17 @@ impl Mlp {
         model.train(train, None, progress)
     }
 
+    /// What a fit on so many rows consists of, for [`Device::auto_for`].
+    pub fn work(&self, train: &Dataset) -> Work {
+        Work::training(&self.sizes(train.schema()), train.rows(), self.batch_size, self.epochs)
+    }
+
+    /// Numbers between the layers, the features first.
+    fn sizes(&self, schema: &Schema) -> Vec<usize> {
+        let ends = [schema.features.len(), outputs(&schema.task)];
+        [&ends[..1], &self.hidden, &ends[1..]].concat()
+    }
+
     /// Goes on with a model file that a fit with these settings wrote, up to `epochs` in all: the result is that of one longer
     /// fit, bit for bit on one device.
     ///
@@ -196,12 +208,7 @@ impl Mlp {
         device: &Device,
     ) -> Result<FittedMlp> {
         let mut rng = Rng::seed(self.seed);
-        let outputs = match &schema.task {
-            Task::Classes(classes) => classes.len(),
-            Task::Regression => 1,
-        };
-        let sizes = [&[schema.features.len()], &self.hidden[..], &[outputs]].concat();
-        let net = network(&sizes, Activation::Relu, &mut rng, device)?;
+        let net = network(&self.sizes(&schema), Activation::Relu, &mut rng, device)?;
         let optimizer = Optimizer::new(Adam { lr: self.learning_rate, ..Adam::default() }, net.parameters());
         let standing = Standing::new(self.seed, self.learning_rate);
         Ok(FittedMlp {
@@ -335,6 +342,16 @@ impl FittedMlp {
         }
     }
 
+    /// Where it runs.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// What predicting so many rows consists of, for [`Device::auto_for`].
+    pub fn work(&self, rows: usize) -> Work {
+        Work::prediction(&self.settings.sizes(&self.schema), rows)
+    }
+
     /// The columns and classes that it was trained on.
     pub fn schema(&self) -> &Schema {
         &self.schema
@@ -391,6 +408,14 @@ impl FittedMlp {
         model.net.load_state(&net).map_err(|e| Error::format(path, format!("does not fit its description: {e}")))?;
         model.standing = unpack(path, &archive, run, &model.net, &mut model.optimizer)?;
         Ok(model)
+    }
+}
+
+/// Outputs of a network: one a class, or the number.
+fn outputs(task: &Task) -> usize {
+    match task {
+        Task::Classes(classes) => classes.len(),
+        Task::Regression => 1,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is to be learnt from: features, answers, weights, and the checks that every model asks of them.
 
+use crate::cost::Work;
 use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ pub struct Problem<'a> {
     pub weights: Option<&'a [f64]>,
     /// The features' names, for messages and tables.
     pub names: Option<&'a [String]>,
-    /// Where models that are built on tensors run: [`Device::auto`] when left out.
+    /// Where models that are built on tensors run: what [`Device::auto_for`] takes when left out.
     pub device: Option<&'a Device>,
 }
 
@@ -186,9 +187,9 @@ impl<'a> Problem<'a> {
         self.weights.map_or_else(|| vec![1.0; self.x.rows()], <[f64]>::to_vec)
     }
 
-    /// The device to run on.
-    pub fn device(&self) -> Device {
-        self.device.cloned().unwrap_or_else(Device::auto)
+    /// The device to run on: the one given, else the one that is done with this work first.
+    pub fn device(&self, work: &Work) -> Device {
+        self.device.cloned().unwrap_or_else(|| Device::auto_for(work))
     }
 
     /// The rows at `indices`, as owned parts: features, and answers as they are taken by [`Answer::select`].

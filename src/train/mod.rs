@@ -8,6 +8,7 @@ mod progress;
 pub use examples::Examples;
 pub use progress::{Cancel, EpochRecord, Event, History, Progress, Silent};
 
+use crate::cost::Work;
 use crate::device::DeviceKind;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -217,6 +218,12 @@ impl Standing {
 }
 
 impl Trainer {
+    /// What a fit of dense layers of `sizes` (inputs first) on so many rows consists of, for
+    /// [`Device::auto_for`](crate::Device::auto_for).
+    pub fn work(&self, sizes: &[usize], rows: usize) -> Work {
+        Work::training(sizes, rows, self.batch_size, self.epochs)
+    }
+
     /// Trains `net` from where it is. Parameters are those after the last step, or the best ones if early stopping is on.
     ///
     /// # Errors

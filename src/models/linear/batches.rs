@@ -2,6 +2,7 @@
 
 use super::ridge::check_price;
 use super::softmax::standardised;
+use crate::cost::Work;
 use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -64,6 +65,12 @@ impl Batches {
             true => Ok(()),
             false => Err(Error::argument(op, "batches.batch_size and batches.epochs are 1 or more: given 0")),
         }
+    }
+
+    /// What a training of dense `layers` consists of; each pass sends the rows anew.
+    pub(super) fn work(&self, rows: usize, layers: &[usize]) -> Work {
+        let work = Work::training(layers, rows, self.batch_size, self.epochs);
+        Work { transfer: work.transfer * self.epochs as f64, ..work }
     }
 
     /// Trains. `targets` gives those of some rows, `[B, K]`; `loss` the losses, `[B, K]`, of scores and targets.

@@ -112,7 +112,12 @@ impl LinearRegression {
         let target = |row: &usize| values.get(*row).map_or(f32::NAN, |y| ((y - mean_y) / of_y) as f32);
         let targets = |batch: &[usize]| batch.iter().map(target).collect();
         let loss = |scores: &Tensor, targets: &Tensor| (scores - targets).square() * 0.5;
-        let trained = self.batches.train(&task, targets, loss, &problem.device())?;
+        let trained = self.batches.train(
+            &task,
+            targets,
+            loss,
+            &problem.device(&self.batches.work(problem.x.rows(), &[problem.x.width(), 1])),
+        )?;
         let coef: Vec<f64> = trained.coef.iter().map(|c| c * of_y).collect();
         let moved = trained.constants.first().map(|b| b * of_y);
         let intercept = moved.map_or(0.0, |moved| moved + centre.constant(0, &coef));

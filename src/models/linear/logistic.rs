@@ -5,6 +5,7 @@ use super::lbfgs::{Found, Search, minimise};
 use super::ridge::check_price;
 use super::rows::Rows;
 use super::softmax::{OnDevice, Softmax, losses};
+use crate::cost::Work;
 use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -162,13 +163,17 @@ impl Estimator for LogisticRegression {
         let tol = self.tol / softmax.curvature().sqrt(); // so that it is scikit-learn's for features of deviation 1
         let search = Search { l1: &sizes, inverse: &inverse, tol, noise, max_iter: self.max_iter };
         let start = vec![0.0; softmax.parameters()];
+        let layers = [problem.x.width(), outputs];
         let found = match self.solver {
             LogisticSolver::Lbfgs => minimise(start, search, |p, gradient| Ok(softmax.evaluate(p, gradient)))?,
             LogisticSolver::Tensor => {
-                let on_device = OnDevice::new(&softmax, &problem.device())?;
+                let work = Work::training(&layers, problem.x.rows(), problem.x.rows(), self.max_iter);
+                let on_device = OnDevice::new(&softmax, &problem.device(&work))?;
                 minimise(start, search, |p, gradient| on_device.evaluate(p, gradient))?
             }
-            LogisticSolver::Stochastic => self.train(&softmax, &problem.device())?,
+            LogisticSolver::Stochastic => {
+                self.train(&softmax, &problem.device(&self.batches.work(problem.x.rows(), &layers)))?
+            }
         };
         fitted(&softmax, found)
     }

@@ -91,7 +91,8 @@ impl Estimator for MlpClassifier {
         let (labels, classes) = problem.labels(Self::NAME)?;
         self.0.check(Self::NAME)?;
         let one_hot = |row: usize| (0..classes as u32).map(|class| f32::from(u8::from(labels[row] == class))).collect();
-        let (data, kept) = examples(problem, &problem.device(), one_hot)?;
+        let device = problem.device(&self.0.work(problem.x, classes));
+        let (data, kept) = examples(problem, &device, one_hot)?;
         let labels: Vec<u32> = kept.iter().map(|&row| labels[row]).collect();
         let trained = self.0.train(Self::NAME, data, classes, Some(&labels), |logits, target| {
             let (truth, weight) = (target.slice(-1, ..classes), target.slice(-1, classes..));
@@ -113,7 +114,8 @@ impl Estimator for MlpRegressor {
             let message = format!("target {:e} in row {row} is beyond 32-bit floats; scale the target", values[row]);
             return Err(Error::NonFinite { op: Self::NAME, message });
         }
-        let (data, _) = examples(problem, &problem.device(), |row| vec![values[row] as f32])?;
+        let device = problem.device(&self.0.work(problem.x, 1));
+        let (data, _) = examples(problem, &device, |row| vec![values[row] as f32])?;
         let trained = self.0.train(Self::NAME, data, 1, None, |prediction, target| {
             let (truth, weight) = (target.slice(-1, ..1), target.slice(-1, 1..));
             (prediction.squared_difference(&truth) * &weight).sum() * 0.5 / weight.sum()

@@ -1,7 +1,8 @@
 //! A network's settings, and its training by the engine's loop.
 
 use super::fitted::{Trained, layers};
-use crate::data::{shuffled_split, stratified_split};
+use crate::cost::Work;
+use crate::data::{Matrix, shuffled_split, stratified_split};
 use crate::error::{Error, Result};
 use crate::models::network::{Activation, network};
 use crate::nn::{Module, Param};
@@ -114,6 +115,16 @@ impl MlpSettings {
         Ok(())
     }
 
+    /// What a fit of `x` consists of, if it takes every pass that it may.
+    pub(super) fn work(&self, x: Matrix<'_>, outputs: usize) -> Work {
+        let sizes = [&[x.width()], &self.hidden_layer_sizes[..], &[outputs]].concat();
+        Work::training(&sizes, x.rows(), self.rows_of_a_step(x.rows()), self.max_iter)
+    }
+
+    fn rows_of_a_step(&self, rows: usize) -> usize {
+        self.batch_size.unwrap_or(200).min(rows)
+    }
+
     /// Trains on rows, targets `y` of as many, and the mean `loss` of a batch. `labels` keep classes in both parts of a split.
     pub(super) fn train(
         &self,
@@ -151,7 +162,7 @@ impl MlpSettings {
         };
         let (train, held_out) = self.parts(data, labels)?;
         let mut trainer = Trainer {
-            batch_size: self.batch_size.unwrap_or(200).min(rows),
+            batch_size: self.rows_of_a_step(rows),
             seed: self.seed,
             order: if self.shuffle { Order::Shuffled } else { Order::AsGiven },
             early_stopping: held_out
