@@ -370,14 +370,26 @@ fn doctor_prints_a_row_for_each_operation() {
 #[test]
 fn bench_measures_what_it_found_right() {
     let folder = folder();
-    let out = good(folder.path(), "bench --device cpu --only 256³ --json f.json");
-    assert!(out.contains("GFLOP/s") && !out.contains("WRONG"), "{out}");
+    let out = good(folder.path(), "bench --device cpu --only 256³ --json f.json --markdown f.md --plot f.svg");
+    assert!(out.contains("GFLOP/s") && !out.contains("WRONG") && out.contains("the automatic choice costs"), "{out}");
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(read("f.md").contains("| matmul 256³ | 0 |") && read("f.svg").contains("GFLOP/s"));
     let json: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("f.json")).unwrap()).unwrap();
     let result = &json["results"][0];
-    assert_eq!((&result["case"], &result["device"]["kind"]), (&"matmul 256³".into(), &"cpu".into()));
-    let (seconds, rate) = (result["seconds"]["median"].as_f64().unwrap(), result["figure"]["value"].as_f64().unwrap());
+    assert_eq!((&result["case"], &json["devices"][0]["kind"]), (&"matmul 256³".into(), &"cpu".into()));
+    let steady = &result["seconds"]["steady"];
+    let (seconds, rate) = (steady["median"].as_f64().unwrap(), result["figure"]["value"].as_f64().unwrap());
     assert!((rate * seconds - 2e-9 * 256f64.powi(3)).abs() < 1e-9, "{result}");
-    assert!(result["seconds"]["samples"].as_u64().unwrap() >= 7, "{result}");
+    assert!(steady["samples"].as_u64().unwrap() >= 7, "{result}");
+}
+
+#[test]
+fn a_new_process_is_timed_to_its_first_results() {
+    let folder = folder();
+    let out = good(folder.path(), "bench --startup --device cpu");
+    let rows: Vec<&str> = out.lines().filter(|line| line.starts_with("cpu (")).collect();
+    assert!(rows.len() == 2 && rows[0].contains("  none ") && rows[1].contains("  warm "), "{out}");
+    assert!(rows.iter().all(|row| row.matches(" ms").count() + row.matches(" s").count() >= 3), "{out}");
 }
 
 #[test]

@@ -9,11 +9,56 @@ use std::time::Instant;
 const WARM_UP: usize = 3;
 /// Seconds of a sample, as long as many runs are needed to fill it.
 const SAMPLE: f64 = 0.02;
-/// Seconds of all samples of a case.
-const ALL: f64 = 0.6;
 const SAMPLES: usize = 7;
 /// Where a single run takes long, this many samples do.
 const FEW: usize = 3;
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// One run: is it right?
+    #[cfg(test)]
+    Once,
+    /// All cases within some seconds.
+    Quick,
+    /// More sizes, and longer each.
+    Full,
+}
+
+impl Effort {
+    /// Seconds of all samples of a case.
+    fn seconds(self) -> f64 {
+        match self {
+            #[cfg(test)]
+            Effort::Once => 0.0,
+            Effort::Quick => 0.14,
+            Effort::Full => 0.6,
+        }
+    }
+}
+
+/// What a case takes on a device, in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Stages {
+    /// Inputs to the device.
+    pub upload: f64,
+    /// The first run: plan, and kernels that are not compiled yet.
+    pub first: f64,
+    /// Later runs.
+    pub steady: Timing,
+    /// The result back; of a training, the loss of all batches.
+    pub read_back: f64,
+}
+
+/// Times `run`, after what came before it was timed.
+pub(super) fn stages(
+    run: &mut dyn FnMut() -> Result<()>,
+    device: &Device,
+    effort: Effort,
+    [upload, first, read_back]: [f64; 3],
+) -> Result<Stages> {
+    Ok(Stages { upload, first, steady: measure(run, device, effort)?, read_back })
+}
 
 /// Seconds of one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +90,7 @@ impl Timing {
 }
 
 /// Times `run`, which starts work on the device.
-pub(super) fn measure(run: &mut dyn FnMut() -> Result<()>, device: &Device) -> Result<Timing> {
+pub(super) fn measure(run: &mut dyn FnMut() -> Result<()>, device: &Device, effort: Effort) -> Result<Timing> {
     let mut sample = |runs: usize| -> Result<f64> {
         let began = Instant::now();
         for _ in 0..runs {
@@ -56,10 +101,11 @@ pub(super) fn measure(run: &mut dyn FnMut() -> Result<()>, device: &Device) -> R
     };
     sample(WARM_UP)?;
     let one = sample(1)?;
-    let runs = ((SAMPLE / one.max(1e-9)) as usize).clamp(1, 10_000);
+    let all = effort.seconds();
+    let runs = ((SAMPLE.min(all) / one.max(1e-9)) as usize).clamp(1, 10_000);
     let began = Instant::now();
     let mut samples = Vec::new();
-    while samples.len() < FEW || began.elapsed().as_secs_f64() < ALL || samples.len() < SAMPLES && one < ALL {
+    while samples.len() < FEW || began.elapsed().as_secs_f64() < all || samples.len() < SAMPLES && one < all {
         samples.push(sample(runs)?);
     }
     Ok(Timing::of(samples))
@@ -85,6 +131,7 @@ mod tests {
                 Ok(())
             },
             &Device::cpu(),
+            Effort::Quick,
         );
         let median = timing.unwrap().median;
         assert!((0.03..0.3).contains(&median), "{median}"); // a busy machine may oversleep

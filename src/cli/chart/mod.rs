@@ -14,7 +14,7 @@ pub(super) const SIZE: (u32, u32) = (960, 800);
 pub(super) const INK: RGBColor = RGBColor(60, 60, 60);
 pub(super) const GRID: RGBColor = RGBColor(225, 225, 225);
 /// The colours of Okabe and Ito, which colour-blind readers tell apart (<https://jfly.uni-koeln.de/color/>), without yellow.
-const COLORS: [RGBColor; 7] = [
+pub(super) const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
