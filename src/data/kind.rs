@@ -1,5 +1,6 @@
 //! What a column holds beyond numbers and text: whole numbers, yes and no, dates.
 
+use super::cell::Cell;
 use serde::{Deserialize, Serialize};
 
 /// What the cells of a column are.
@@ -22,22 +23,16 @@ pub enum Kind {
 impl Kind {
     /// The kind of a column of numbers; NaN stands for a missing one.
     pub(super) fn of_numbers(values: &[f64]) -> Kind {
-        // Integers beyond 2^53 are not told apart by f64.
-        let whole = |v: &f64| v.is_nan() || v.fract() == 0.0 && v.abs() <= 9_007_199_254_740_992.0;
-        if values.iter().all(whole) && values.iter().any(|v| !v.is_nan()) { Kind::Integer } else { Kind::Number }
+        let mut seen = Seen::default();
+        values.iter().filter(|v| !v.is_nan()).for_each(|&v| seen.add(Cell::Number(v), ""));
+        seen.kind(true)
     }
 
     /// The kind of a column of text; an empty one is missing.
     pub(super) fn of_text(values: &[String]) -> Kind {
-        let all = |of: fn(&str) -> Option<f64>| {
-            let mut given = values.iter().filter(|text| !text.is_empty()).peekable();
-            given.peek().is_some() && given.all(|text| of(text).is_some())
-        };
-        match (all(boolean), all(date)) {
-            (true, _) => Kind::Boolean,
-            (_, true) => Kind::Date,
-            _ => Kind::Text,
-        }
+        let mut seen = Seen::default();
+        values.iter().filter(|text| !text.is_empty()).for_each(|text| seen.add(Cell::Text, text));
+        seen.kind(false)
     }
 
     /// The number that a text of this kind stands for; `None` when it is not of this kind, or the kind has no numbers.
@@ -58,6 +53,43 @@ impl Kind {
             Kind::Boolean => "boolean",
             Kind::Date => "date",
             Kind::Text => "text",
+        }
+    }
+}
+
+/// What the cells of a column that are not missing have had in common so far.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    empty: bool,
+    whole: bool,
+    boolean: bool,
+    date: bool,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { empty: true, whole: true, boolean: true, date: true }
+    }
+}
+
+impl Seen {
+    /// One more cell, and how it is written.
+    pub(super) fn add(&mut self, cell: Cell, text: &str) {
+        self.empty = false;
+        // Integers beyond 2^53 are not told apart by f64.
+        self.whole &= matches!(cell, Cell::Number(v) if v.fract() == 0.0 && v.abs() <= 9_007_199_254_740_992.0);
+        self.boolean = self.boolean && boolean(text).is_some();
+        self.date = self.date && date(text).is_some();
+    }
+
+    /// The kind of the column that holds them as numbers, or as text.
+    pub(super) fn kind(&self, numbers: bool) -> Kind {
+        match self {
+            Seen { empty: false, whole: true, .. } if numbers => Kind::Integer,
+            _ if numbers => Kind::Number,
+            Seen { empty: false, boolean: true, .. } => Kind::Boolean,
+            Seen { empty: false, date: true, .. } => Kind::Date,
+            _ => Kind::Text,
         }
     }
 }

@@ -14,6 +14,7 @@ mod records;
 mod scale;
 mod schema;
 mod split;
+mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,5 @@ pub use options::{MissingCells, ReadOptions};
 pub use scale::Standardizer;
 pub use schema::{Schema, Task};
 pub use split::{Split, batches, shuffled_split, stratified_split};
+pub use stream::{Parts, Stream};
 pub use table::{Column, Table, Values};

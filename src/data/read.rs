@@ -1,131 +1,165 @@
-//! CSV text to a [`Table`], in two passes: the first checks the form and finds each column's type, the second fills the
-//! columns.
+//! CSV text to a [`Table`], in two passes: the first checks the form and finds what each column holds, the second fills the
+//! columns, all of them or so many rows at a time.
 
 use super::cell::{Cell, shown};
-use super::kind::Kind;
+use super::kind::{Kind, Seen};
 use super::options::{MissingCells, ReadOptions};
-use super::records::{Records, read_record, reader};
+use super::records::Records;
 use super::table::{Column, Table, Values, place};
 use crate::error::{Error, Result};
 use csv::ByteRecord;
 use std::collections::HashSet;
+use std::io::Read;
 
 const MAX_FIELD: usize = 1 << 20;
 const MAX_COLUMNS: usize = 65_536;
 
 /// Reads a whole file's bytes; `source` names it in errors.
 pub(super) fn parse(bytes: &[u8], source: &str, options: &ReadOptions) -> Result<Table> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Error::data(source, "not UTF-8: the file begins as UTF-16; save it as UTF-8"));
-    }
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let separator = options.separator_of(text, source)?;
-    let form = Form::find(text, source, separator, options)?;
-    fill(text, source, separator, form, options)
+    let form = Form::find(Records::new(bytes, source, options)?, options)?;
+    let mut records = Records::new(bytes, source, options)?;
+    records.next()?; // the header
+    fill(&mut records, &form, options, (form.rows, usize::MAX), &mut || true)
 }
 
 /// What the first pass finds.
-struct Form {
-    names: Vec<String>,
-    /// The line that each row begins on.
-    lines: Vec<u64>,
-    /// Whether each column holds numbers.
-    numeric: Vec<bool>,
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Form {
+    /// Name and kind of each column.
+    pub columns: Vec<(String, Kind)>,
+    pub rows: usize,
+    /// Of all rows.
+    pub bytes: u64,
 }
 
 impl Form {
-    fn find(text: &[u8], source: &str, separator: u8, options: &ReadOptions) -> Result<Form> {
-        let mut records = Records::new(text, source, separator);
+    pub(super) fn find(mut records: Records<impl Read>, options: &ReadOptions) -> Result<Form> {
         let Some(line) = records.next()? else {
-            return Err(Error::data(source, "empty file: a header row and at least one row of data are needed"));
+            let message = "empty file: a header row and at least one row of data are needed";
+            return Err(Error::data(&records.source, message));
         };
-        let names = header(&records.record, source, line, separator)?;
-        let mut lines = Vec::new();
+        let names = header(&records.record, &records.source, line, records.separator)?;
+        let (mut rows, mut bytes) = (0, 0);
         let mut votes = vec![0i64; names.len()]; // cells written as numbers, less cells of text
+        let mut seen = vec![Seen::default(); names.len()];
         while let Some(line) = records.next()? {
-            if records.record.len() != names.len() {
-                return Err(ragged(&records.record, names.len(), source, line));
-            }
-            for (column, ((field, name), vote)) in records.record.iter().zip(&names).zip(&mut votes).enumerate() {
-                match Cell::read(field_text(field, || place(source, line, column, name))?, &options.markers) {
-                    Cell::Missing => {}
-                    cell if cell.is_numeric() => *vote += 1,
+            check_length(&records.record, names.len(), &records.source, line)?;
+            let columns = names.iter().zip(&mut votes).zip(&mut seen).enumerate();
+            for (field, (column, ((name, vote), seen))) in records.record.iter().zip(columns) {
+                let field = field_text(field, || place(&records.source, line, column, name))?;
+                let cell = Cell::read(field, &options.markers);
+                match cell {
+                    Cell::Missing => continue,
+                    _ if cell.is_numeric() => *vote += 1,
                     _ => *vote -= 1,
                 }
+                seen.add(cell, field);
             }
-            lines.push(line);
+            rows += 1;
+            bytes += records.length as u64;
         }
-        if lines.is_empty() {
-            return Err(Error::data(source, "no rows: the file has a header only; at least one row of data is needed"));
+        if rows == 0 {
+            let message = "no rows: the file has a header only; at least one row of data is needed";
+            return Err(Error::data(&records.source, message));
         }
-        let numeric = names.iter().zip(&votes).map(|(name, &vote)| match options.kind_of(name) {
-            Some(Kind::Number | Kind::Integer) => true,
-            Some(Kind::Boolean | Kind::Date | Kind::Text) => false,
-            None => vote > 0,
-        });
-        Ok(Form { numeric: numeric.collect(), names, lines })
+        let kind = |((name, vote), seen): ((String, i64), Seen)| {
+            let numeric = match options.kind_of(&name) {
+                Some(Kind::Number | Kind::Integer) => true,
+                Some(Kind::Boolean | Kind::Date | Kind::Text) => false,
+                None => vote > 0,
+            };
+            (name, seen.kind(numeric))
+        };
+        Ok(Form { columns: names.into_iter().zip(votes).zip(seen).map(kind).collect(), rows, bytes })
+    }
+
+    /// An error when a file that is read again begins otherwise than before.
+    pub(super) fn check_header(&self, records: &mut Records<impl Read>) -> Result<()> {
+        let same = records.next()?.is_some()
+            && records.record.len() == self.columns.len()
+            && records
+                .record
+                .iter()
+                .zip(&self.columns)
+                .all(|(field, (name, _))| std::str::from_utf8(field).is_ok_and(|field| field.trim() == name));
+        if same { Ok(()) } else { Err(changed(&records.source)) }
     }
 }
 
-/// The second pass. The first unusable cell is the error; the rest are counted.
-fn fill(text: &[u8], source: &str, separator: u8, form: Form, options: &ReadOptions) -> Result<Table> {
-    let rows = form.lines.len();
-    let empty =
-        |&numeric: &bool| if numeric { Values::Numbers(Vec::with_capacity(rows)) } else { Values::Text(Vec::new()) };
-    let mut values: Vec<Values> = form.numeric.iter().map(empty).collect();
-    let mut reader = reader(text, separator);
-    let mut record = ByteRecord::new();
-    let mut first = None;
-    let mut faults = 0usize;
-    read_record(&mut reader, &mut record, source)?; // the header
-    for &line in &form.lines {
-        read_record(&mut reader, &mut record, source)?;
-        for (column, ((field, name), values)) in record.iter().zip(&form.names).zip(&mut values).enumerate() {
-            let at = || place(source, line, column, name);
+/// The error of a file that was written to between two passes.
+pub(super) fn changed(source: &str) -> Error {
+    Error::data(source, "the file changed while it was read; leave it alone until the work is done")
+}
+
+/// The second pass: the next rows, as many as `most.0` and as take `most.1` bytes of text, of those that `wanted` says yes to
+/// (it is asked once a row, in order). The first unusable cell is the error; the rest are counted.
+pub(super) fn fill(
+    records: &mut Records<impl Read>,
+    form: &Form,
+    options: &ReadOptions,
+    most: (usize, usize),
+    wanted: &mut dyn FnMut() -> bool,
+) -> Result<Table> {
+    let capacity = if most.1 == usize::MAX { most.0 } else { 0 };
+    let empty = |(_, kind): &(String, Kind)| match kind {
+        Kind::Number | Kind::Integer => Values::Numbers(Vec::with_capacity(capacity)),
+        _ => Values::Text(Vec::new()),
+    };
+    let mut values: Vec<Values> = form.columns.iter().map(empty).collect();
+    let (mut lines, mut bytes) = (Vec::new(), 0);
+    let (mut first, mut faults) = (None, 0usize);
+    while lines.len() < most.0 && bytes < most.1 {
+        let Some(line) = records.next()? else { break };
+        if !wanted() {
+            continue;
+        }
+        check_length(&records.record, form.columns.len(), &records.source, line)?;
+        bytes += records.length;
+        lines.push(line);
+        for (column, ((field, (name, _)), values)) in
+            records.record.iter().zip(&form.columns).zip(&mut values).enumerate()
+        {
+            let at = || place(&records.source, line, column, name);
             let field = field_text(field, at)?;
-            let keep = options.missing == MissingCells::Keep;
-            let fault = match (Cell::read(field, &options.markers), values) {
-                (Cell::Number(value), Values::Numbers(values)) => {
-                    values.push(value);
-                    continue;
-                }
-                (Cell::Missing, Values::Numbers(values)) if keep => {
-                    values.push(f64::NAN);
-                    continue;
-                }
-                (Cell::Missing, Values::Text(values)) if keep => {
-                    values.push(String::new());
-                    continue;
-                }
-                (Cell::Missing, _) => {
-                    format!("missing value: given {}; fill it in or remove the row", shown(field))
-                }
-                (_, Values::Text(values)) => {
-                    values.push(field.to_owned());
-                    continue;
-                }
-                (Cell::Unusable(what, advice), _) => format!("{what}: given {}; {advice}", shown(field)),
-                (_, _) => {
-                    let advice = match (keep, options.kind_of(name).is_some()) {
-                        (true, false) => "correct it, read it as missing or read the column as text",
-                        (true, true) => "correct it or read it as missing",
-                        (false, _) => "correct it or remove the row",
-                    };
-                    format!("not a number: {} in a column of numbers; {advice}", shown(field))
-                }
-            };
-            faults += 1;
-            first.get_or_insert_with(|| (at(), fault));
+            if let Some(fault) = add(field, values, name, options) {
+                faults += 1;
+                first.get_or_insert_with(|| (at(), fault));
+            }
         }
     }
     match first {
         Some((place, fault)) if faults == 1 => Err(Error::data(place, fault)),
         Some((place, fault)) => Err(Error::data(place, format!("{fault} ({} more cells like it)", faults - 1))),
         None => {
-            let columns = form.names.into_iter().zip(values).map(|(name, values)| Column { name, values }).collect();
-            Ok(Table { source: source.to_owned(), columns, lines: form.lines })
+            let column = |((name, _), values): (&(String, Kind), Values)| Column { name: name.clone(), values };
+            let columns = form.columns.iter().zip(values).map(column).collect();
+            Ok(Table { source: records.source.clone(), columns, lines })
         }
     }
+}
+
+/// Puts a cell below the others of its column; or says what is wrong with it.
+fn add(field: &str, values: &mut Values, name: &str, options: &ReadOptions) -> Option<String> {
+    let keep = options.missing == MissingCells::Keep;
+    match (Cell::read(field, &options.markers), values) {
+        (Cell::Number(value), Values::Numbers(values)) => values.push(value),
+        (Cell::Missing, Values::Numbers(values)) if keep => values.push(f64::NAN),
+        (Cell::Missing, Values::Text(values)) if keep => values.push(String::new()),
+        (Cell::Missing, _) => {
+            return Some(format!("missing value: given {}; fill it in or remove the row", shown(field)));
+        }
+        (_, Values::Text(values)) => values.push(field.to_owned()),
+        (Cell::Unusable(what, advice), _) => return Some(format!("{what}: given {}; {advice}", shown(field))),
+        (Cell::Text, _) => {
+            let advice = match (keep, options.kind_of(name).is_some()) {
+                (true, false) => "correct it, read it as missing or read the column as text",
+                (true, true) => "correct it or read it as missing",
+                (false, _) => "correct it or remove the row",
+            };
+            return Some(format!("not a number: {} in a column of numbers; {advice}", shown(field)));
+        }
+    }
+    None
 }
 
 /// The column names, which must be there, distinct and separated by what was said.
@@ -163,7 +197,11 @@ fn header(record: &ByteRecord, source: &str, line: u64, separator: u8) -> Result
     }
 }
 
-fn ragged(record: &ByteRecord, columns: usize, source: &str, line: u64) -> Error {
+/// Refuses a row that has not one field for each column.
+fn check_length(record: &ByteRecord, columns: usize, source: &str, line: u64) -> Result<()> {
+    if record.len() == columns {
+        return Ok(());
+    }
     let advice = match record.iter().next_back() {
         Some(last) if record.len() > columns && last.trim_ascii().is_empty() => "remove the trailing comma",
         _ if record.len() > columns => "quote a field that holds a comma, and write decimals with a point",
@@ -171,7 +209,7 @@ fn ragged(record: &ByteRecord, columns: usize, source: &str, line: u64) -> Error
     };
     let fields = if record.len() == 1 { "field" } else { "fields" };
     let message = format!("row of another length: {} {fields}, the header has {columns}; {advice}", record.len());
-    Error::data(format!("{source}:{line}"), message)
+    Err(Error::data(format!("{source}:{line}"), message))
 }
 
 /// A field as trimmed text.
