@@ -26,6 +26,16 @@ impl ClassWeight {
                 *sum += weight;
             }
         }
+        let factors = self.factors(op, &sums)?;
+        for (&label, weight) in labels.iter().zip(weights) {
+            *weight *= factors.get(label as usize).copied().unwrap_or(0.0);
+        }
+        Ok(())
+    }
+
+    /// The factor of each class; `sums` are the weights of their rows.
+    pub(super) fn factors(&self, op: &'static str, sums: &[f64]) -> Result<Vec<f64>> {
+        let classes = sums.len();
         let factors = match self {
             ClassWeight::Balanced => {
                 let (total, present) = (sums.iter().sum::<f64>(), sums.iter().filter(|&&sum| sum > 0.0).count());
@@ -43,10 +53,7 @@ impl ClassWeight {
         if sums.iter().zip(&factors).filter(|(sum, factor)| **sum > 0.0 && **factor > 0.0).count() < 2 {
             return error("fewer than two classes keep a weight above 0; nothing is to be told apart".into());
         }
-        for (&label, weight) in labels.iter().zip(weights) {
-            *weight *= factors.get(label as usize).copied().unwrap_or(0.0);
-        }
-        Ok(())
+        Ok(factors)
     }
 }
 

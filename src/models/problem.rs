@@ -330,6 +330,13 @@ impl<'a> From<&'a Vec<u32>> for Answer<'a> {
     }
 }
 
+/// Labels and the number of classes, of which not all need be there.
+impl<'a> From<(&'a [u32], usize)> for Answer<'a> {
+    fn from((of, classes): (&'a [u32], usize)) -> Answer<'a> {
+        Answer::Labels { of, classes }
+    }
+}
+
 impl<'a, const N: usize> From<&'a [u32; N]> for Answer<'a> {
     fn from(of: &'a [u32; N]) -> Answer<'a> {
         of.as_slice().into()

@@ -247,3 +247,39 @@ fn error(folder: &Path, line: &str, code: i32) -> String {
     assert_eq!(errors.len(), 1, "{line}: {said}");
     errors.concat()
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stream_of_eight_times_the_rows_takes_no_more_memory() {
+    let folder = folder();
+    let row = |i: usize| format!("{},{},{}\n", i % 97, (i * 31) % 89, if i % 97 > 40 { "yes" } else { "no" });
+    // More rows than the sample that the preparation is learnt from.
+    let peak = |rows: usize| {
+        fs::write(folder.path().join("long.csv"), format!("a,b,c\n{}", (0..rows).map(row).collect::<String>()))
+            .unwrap();
+        fs::write(folder.path().join("few.csv"), format!("a,b,c\n{}", (0..90).map(row).collect::<String>())).unwrap();
+        let line = "train long.csv --test few.csv --model logistic --stream --json --device cpu --out m \
+                    --set batches.epochs=1,batches.batch_size=4096,batches.learning_rate=0.3";
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tilework"))
+            .args(line.split_whitespace())
+            .current_dir(folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+            peak = kib.map_or(peak, |kib| kib.trim().parse::<usize>().unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let out = child.wait_with_output().unwrap();
+        let out: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(out["rows"]["train"], rows);
+        assert!(out["metrics"]["accuracy"].as_f64().unwrap() > 0.9, "{out}");
+        peak
+    };
+    let (one, eight) = (peak(60_000), peak(480_000));
+    // In memory, 420,000 more rows of two numbers and a text would take over 16 MB.
+    assert!(eight < one + 6 * 1024, "{one} kB, then {eight} kB");
+}

@@ -2,8 +2,12 @@
 
 use super::super::failure::{Failure, Outcome};
 use super::super::{count, input};
-use crate::data::{Dataset, Kind, ReadOptions, Table, Target, Task, Values, digits, shuffled_split, stratified_split};
-use crate::models::{Answers, Predicts, Row, prepare::Frame};
+use super::train::Common;
+use crate::data::{Dataset, Kind, ReadOptions, Stream, Table, Target, Task, digits, shuffled_split, stratified_split};
+use crate::models::{
+    Answers, Predicts, Row,
+    prepare::{Frame, Pipeline},
+};
 use crate::rng::Rng;
 use std::path::Path;
 
@@ -39,20 +43,15 @@ impl Whole {
             Some(name) => table.column(name)?,
             None => table.columns().last().ok_or_else(|| Failure::failed(format!("{}: no columns", data.display())))?,
         };
-        let classes = match &column.values {
-            Values::Text(_) => true,
-            Values::Numbers(_) => column.kind() == Kind::Integer && !regression,
-        };
-        let predicts = if classes { Predicts::Labels } else { Predicts::Values };
+        let predicts = predicts(column.kind(), regression, &[]);
         let target = column.name.clone();
         Ok(Whole { table, target, predicts, fixed_test: None })
     }
 
     /// What is predicted when one of these kinds is to do it: integers are numbers to a model that knows numbers alone.
     pub fn predicted_by(&self, rows: &[&'static Row]) -> Predicts {
-        let integers = self.table.column(&self.target).is_ok_and(|column| column.kind() == Kind::Integer);
-        let only_values = rows.iter().all(|row| row.predicts == Predicts::Values);
-        if integers && only_values { Predicts::Values } else { self.predicts }
+        let kind = self.table.column(&self.target).map_or(Kind::Number, |column| column.kind());
+        predicts(kind, self.predicts == Predicts::Values, rows)
     }
 
     /// The rows to learn from and to score on: those of `test`, or a fifth held out as for `mlp`.
@@ -87,6 +86,41 @@ impl Whole {
         let origin = format!("{percent} % held out by seed {seed}{how}; --test FILE gives others");
         Ok(Parts { train: select(&split.train)?, test: select(&split.held_out)?, target, origin })
     }
+}
+
+/// What is predicted of a target of that kind, by one of these kinds of models where they are known: texts are classes, and
+/// integers are too unless they are meant as numbers or the models know numbers alone.
+fn predicts(kind: Kind, regression: bool, rows: &[&'static Row]) -> Predicts {
+    let only_values = !rows.is_empty() && rows.iter().all(|row| row.predicts == Predicts::Values);
+    match kind {
+        Kind::Number => Predicts::Values,
+        Kind::Integer if regression || only_values => Predicts::Values,
+        _ => Predicts::Labels,
+    }
+}
+
+/// A file larger than memory: its rows to learn from, a sample of them and the rows to score on, and what is predicted.
+pub(super) fn streamed(common: &Common<'_>, rows: &[&'static Row], seed: u64) -> Outcome<(Stream, Parts, Predicts)> {
+    const MOST: usize = 50_000; // rows to score on: they are in memory, with all that is predicted of them
+    let options = ReadOptions::lenient();
+    let stream = Stream::open(common.data, &options)?;
+    let named = |(name, _): &&(String, Kind)| common.target.is_none_or(|target| name == target);
+    let Some((target, kind)) = stream.columns().iter().rev().find(named).cloned() else {
+        let (file, name) = (common.data.display(), common.target.unwrap_or_default());
+        return Err(Failure::failed(format!("{file}: no column of that name: given {name:?}")));
+    };
+    let (train, test, origin) = match common.test {
+        Some(file) => (stream, Table::read_csv_with(file, &options)?, file.display().to_string()),
+        None => {
+            let fifth = (stream.rows() as f64 * input::TEST_SHARE) as usize;
+            let held_out = stream.draw(fifth.min(MOST), seed ^ input::SPLIT_STREAM);
+            let origin = format!("held out by seed {seed}; --test FILE gives others");
+            (stream.without(&held_out)?, stream.select(&held_out)?, origin)
+        }
+    };
+    let sample = Pipeline::sample(&train, seed)?;
+    let predicts = predicts(kind, common.regression, rows);
+    Ok((train, Parts { train: sample, test, target, origin }, predicts))
 }
 
 /// `4 features, 3 classes of species`.

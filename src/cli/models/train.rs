@@ -4,14 +4,16 @@ use super::super::failure::{Failure, Outcome};
 use super::super::{input, note, say, values as checked};
 use super::fitted::weights;
 use super::page::{Page, Trials};
-use super::parts::{Whole, describe};
+use super::parts::{Parts, Whole, describe, streamed};
 use super::scored::Scored;
 use super::values::{axis, settings, shown};
 use super::watch::Fits;
 use super::{explain, folds, json, names, time};
+use crate::data::Stream;
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::Row;
+use crate::models::linear::STREAMED;
 use crate::models::prepare::{FittedPipeline, Frame, Pipeline, Plan};
 use crate::models::selection::{
     Candidate, CrossValidation, GridSearch, OnPipeline, Outcomes, SCORES, Score, Search, cross_validate, score, search,
@@ -30,6 +32,9 @@ pub(crate) struct ModelArgs {
     /// Take the columns as they are: no filling in, no scaling, no encoding
     #[arg(long, help_heading = HEADING)]
     raw: bool,
+    /// Read DATA a part at a time, as files larger than memory need; with linear, ridge and logistic
+    #[arg(long, conflicts_with_all = ["cv", "search"], help_heading = HEADING)]
+    stream: bool,
     /// Cross-validate with so many folds [default with --search: 5]
     #[arg(long, value_name = "FOLDS", value_parser = checked::at_least_one, allow_negative_numbers = true, help_heading = HEADING)]
     cv: Option<usize>,
@@ -63,6 +68,7 @@ impl ModelArgs {
         let given = [
             ("--set", !self.set.is_empty()),
             ("--raw", self.raw),
+            ("--stream", self.stream),
             ("--cv", self.cv.is_some()),
             ("--search", !self.search.is_empty()),
             ("--scoring", self.scoring.is_some()),
@@ -90,21 +96,35 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     if args.cv == Some(1) {
         return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
     }
+    if let Some(row) = rows.iter().find(|row| args.stream && !STREAMED.contains(&row.name)) {
+        let able = STREAMED.join(", ");
+        return Err(Failure::usage(format!("--stream: {} needs all rows in memory; {able} do not", row.name)));
+    }
     let out = common
         .out
         .map_or_else(|| input::beside(common.data, &format!(".{}.safetensors", common.model)), Path::to_path_buf);
     outputs(common, &out)?;
     let device = Device::open(common.device)?;
     let seed = common.seed.unwrap_or(0);
-    let whole = Whole::read(common.data, common.target, common.regression)?;
-    let predicts = whole.predicted_by(&rows);
+    let (stream, parts, predicts) = match args.stream {
+        true => {
+            let (stream, parts, predicts) = streamed(common, &rows, seed)?;
+            (Some(stream), parts, predicts)
+        }
+        false => {
+            let whole = Whole::read(common.data, common.target, common.regression)?;
+            let predicts = whole.predicted_by(&rows);
+            names::row(common.model, predicts)?;
+            (None, whole.parts(common.test, predicts, seed)?, predicts)
+        }
+    };
     let row = names::row(common.model, predicts)?;
-    let name = whole.table.source().to_owned();
-    let parts = whole.parts(common.test, predicts, seed)?;
+    let name = parts.train.source().to_owned();
     let plan = plan(row, args, common.seed, &parts.train, &parts.target)?;
     let frame = plan.pipeline.frame(&parts.train, Some(&parts.target))?;
     let frame = Frame { device: Some(device.clone()), ..frame };
-    let (train_rows, test_rows) = (parts.train.rows(), parts.test.rows());
+    let train_rows = stream.as_ref().map_or(parts.train.rows(), |stream| stream.rows());
+    let test_rows = parts.test.rows();
     let data_line = format!(
         "{name}: {} to learn from, {} to test on ({}); {}",
         super::super::count(train_rows, "row"),
@@ -114,8 +134,11 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     );
     note(format_args!("data: {data_line}"));
     plan.lines.iter().for_each(|line| note(format_args!("preparation: {line}")));
+    if stream.is_some() && parts.train.rows() < train_rows {
+        note(format_args!("preparation: learnt from {} rows spread over all", parts.train.rows()));
+    }
 
-    let work = fit(row, plan, &frame, &parts, (grid, args.cv, choice, seed))?;
+    let work = fit(row, plan, &frame, (&parts, stream.as_ref()), (grid, args.cv, choice, seed))?;
     work.fitted.save(&out)?;
     if let Some(path) = common.report {
         let html = page(common, &work, &parts.test, &data_line)?;
@@ -156,6 +179,9 @@ fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, table: &crate::data::Tab
     if let Some(seed) = seed.filter(|_| row.settings().is_ok_and(|settings| settings.contains_key("seed"))) {
         plan.pipeline.settings.insert("seed".into(), seed.into());
     }
+    if args.stream {
+        plan.pipeline.settings.insert("solver".into(), "stochastic".into());
+    }
     for text in &args.set {
         for (name, value) in settings("--set", text)? {
             plan.pipeline = plan.pipeline.set(&name, value).map_err(|e| Failure::usage(format!("--set: {e}")))?;
@@ -171,7 +197,7 @@ fn fit(
     row: &'static Row,
     mut plan: Plan,
     frame: &Frame,
-    parts: &super::parts::Parts,
+    (parts, stream): (&Parts, Option<&Stream>),
     (grid, cv, choice, seed): Asked,
 ) -> Outcome<Work> {
     let problem = frame.problem();
@@ -200,7 +226,10 @@ fn fit(
         found = Some(search);
     }
     let fit = Instant::now();
-    let fitted = plan.pipeline.fit_frame(&parts.train, frame)?;
+    let fitted = match stream {
+        None => plan.pipeline.fit_frame(&parts.train, frame)?,
+        Some(stream) => plan.pipeline.fit_stream(stream, &parts.train, Some(&parts.target), frame.device.as_ref())?,
+    };
     let fit_seconds = fit.elapsed().as_secs_f64();
     note(format_args!("fitted: {} in {}", row.name, time(fit_seconds)));
     let test = fitted.frame(&parts.test)?;

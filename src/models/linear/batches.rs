@@ -1,9 +1,7 @@
 //! Training in mini-batches on the tensor layer: only a batch at a time is on the device, in f32.
 
 use super::ridge::check_price;
-use super::softmax::standardised;
 use crate::cost::Work;
-use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::nn::Param;
@@ -27,27 +25,43 @@ pub struct Batches {
     pub tol: f64,
     /// Of the order of rows.
     pub seed: u64,
+    /// Where rows come in parts, so many are shuffled together, or as many as fill 64 MiB; rows that are sorted by what is
+    /// predicted are better shuffled before. Rows in memory are shuffled all.
+    pub shuffle_rows: usize,
 }
 
 impl Default for Batches {
     fn default() -> Batches {
-        Batches { batch_size: 256, learning_rate: 0.01, epochs: 200, tol: 1e-5, seed: 0 }
+        Batches { batch_size: 256, learning_rate: 0.01, epochs: 200, tol: 1e-5, seed: 0, shuffle_rows: 65_536 }
     }
 }
 
-/// What is trained: scores `[B, K]` of features that are moved by `mean` and divided by `deviation`.
-pub(super) struct Task<'a, 'x> {
+/// What is trained: scores `[B, K]` of features of mean 0 and deviation 1.
+pub(super) struct Task<'a> {
     pub op: &'static str,
-    pub x: Matrix<'x>,
-    /// Weights of rows that sum to 1.
-    pub weights: &'a [f64],
-    pub mean: &'a [f64],
+    pub rows: usize,
+    /// The sum of the rows' weights.
+    pub weight: f64,
+    /// What each feature was divided by, `[F]`.
     pub deviation: &'a [f64],
     pub outputs: usize,
     pub fit_intercept: bool,
     /// The price of half a coefficient's square, beside the weighted mean of the losses.
     pub l2: f64,
 }
+
+/// Rows that are shuffled together.
+pub(super) struct Block<'a> {
+    pub rows: usize,
+    /// The features of some of them, `[B, F]`.
+    pub x: &'a dyn Fn(&[usize]) -> Result<Vec<f32>>,
+    /// The targets of some of them, `[B, K]`.
+    pub targets: &'a dyn Fn(&[usize]) -> Vec<f32>,
+    pub weights: &'a [f64],
+}
+
+/// What is done with each block.
+pub(super) type Each<'a> = dyn FnMut(&Block<'_>) -> Result<()> + 'a;
 
 /// Coefficients `[K, F]` of the features as they were, and intercepts `[K]` of the moved ones.
 pub(super) struct Trained {
@@ -58,12 +72,13 @@ pub(super) struct Trained {
 }
 
 impl Batches {
-    fn check(&self, op: &'static str) -> Result<()> {
+    pub(super) fn check(&self, op: &'static str) -> Result<()> {
         check_price(op, "batches.tol", self.tol)?;
         check_price(op, "batches.learning_rate", self.learning_rate)?;
-        match self.batch_size > 0 && self.epochs > 0 {
-            true => Ok(()),
-            false => Err(Error::argument(op, "batches.batch_size and batches.epochs are 1 or more: given 0")),
+        let named = [("batch_size", self.batch_size), ("epochs", self.epochs), ("shuffle_rows", self.shuffle_rows)];
+        match named.iter().find(|(_, value)| *value == 0) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::argument(op, format!("batches.{name} is 0; give at least 1"))),
         }
     }
 
@@ -73,20 +88,18 @@ impl Batches {
         Work { transfer: work.transfer * self.epochs as f64, ..work }
     }
 
-    /// Trains. `targets` gives those of some rows, `[B, K]`; `loss` the losses, `[B, K]`, of scores and targets.
+    /// Trains. `pass` gives all blocks, once each time it is called; `loss` the losses, `[B, K]`, of scores and targets.
     ///
     /// # Errors
-    /// Settings out of range; what the device reports; a loss that is not finite.
+    /// What the device reports; a loss that is not finite.
     pub(super) fn train(
         &self,
-        task: &Task<'_, '_>,
-        targets: impl Fn(&[usize]) -> Vec<f32>,
-        loss: impl Fn(&Tensor, &Tensor) -> Tensor,
+        task: &Task<'_>,
+        pass: &dyn Fn(&mut Each<'_>) -> Result<()>,
+        loss: fn(&Tensor, &Tensor) -> Tensor,
         device: &Device,
     ) -> Result<Trained> {
-        self.check(task.op)?;
-        let (rows, width, outputs) = (task.x.rows(), task.mean.len(), task.outputs);
-        let count = u32::try_from(rows).map_err(|_| Error::argument(task.op, "more than 2³² rows; train on a part"))?;
+        let (rows, width, outputs) = (task.rows as f64, task.deviation.len(), task.outputs);
         let (w, b) =
             (Param::new(&Tensor::zeros([outputs, width], device)), Param::new(&Tensor::zeros([outputs], device)));
         let parameters = [("w", &w)].into_iter().chain(task.fit_intercept.then_some(("b", &b)));
@@ -98,30 +111,31 @@ impl Batches {
         let (mut best, mut idle, mut lr) = (f64::INFINITY, 0, self.learning_rate);
         let mut ended = (self.epochs, false);
         for epoch in 1..=self.epochs {
-            let order: Vec<usize> = rng.permutation(count).into_iter().map(|row| row as usize).collect();
             let mut sum = Tensor::zeros([1], device);
-            for batch in order.chunks(self.batch_size) {
-                let x = task.x.select(batch)?;
-                let x = Tensor::from_vec(
-                    standardised((&x).into(), task.mean, task.deviation),
-                    [batch.len(), width],
-                    device,
-                );
-                let t = Tensor::from_vec(targets(batch), [batch.len(), outputs], device);
-                let share = rows as f64 / batch.len() as f64; // so that a batch stands for all rows
-                let weights = batch.iter().map(|&row| (share * task.weights.get(row).unwrap_or(&0.0)) as f32);
-                let weights = Tensor::from_vec(weights.collect::<Vec<f32>>(), [batch.len(), 1], device);
-                let mut scores = x.matmul(&w.tensor().t());
-                if task.fit_intercept {
-                    scores = scores + b.tensor();
+            pass(&mut |block| {
+                let count = u32::try_from(block.rows)
+                    .map_err(|_| Error::argument(task.op, "more than 2³² rows in memory; give them in parts"))?;
+                let order: Vec<usize> = rng.permutation(count).into_iter().map(|row| row as usize).collect();
+                for batch in order.chunks(self.batch_size) {
+                    let size = batch.len();
+                    let x = Tensor::from_vec((block.x)(batch)?, [size, width], device);
+                    let t = Tensor::from_vec((block.targets)(batch), [size, outputs], device);
+                    let share = rows / size as f64 / task.weight; // so that a batch stands for all rows
+                    let weights = batch.iter().map(|&row| (share * block.weights.get(row).unwrap_or(&0.0)) as f32);
+                    let weights = Tensor::from_vec(weights.collect::<Vec<f32>>(), [size, 1], device);
+                    let mut scores = x.matmul(&w.tensor().t());
+                    if task.fit_intercept {
+                        scores = scores + b.tensor();
+                    }
+                    let mut value = (loss(&scores, &t) * weights).sum();
+                    if task.l2 > 0.0 {
+                        value = value + (w.tensor() * w.tensor() * &price).sum();
+                    }
+                    sum = &sum + value.detach() * (size as f64 / rows) as f32;
+                    optimizer.step(value.backward()?)?;
                 }
-                let mut value = (loss(&scores, &t) * weights).sum();
-                if task.l2 > 0.0 {
-                    value = value + (w.tensor() * w.tensor() * &price).sum();
-                }
-                sum = sum + value.detach() * (batch.len() as f64 / rows as f64) as f32;
-                optimizer.step(value.backward()?)?;
-            }
+                Ok(())
+            })?;
             let mean = f64::from(sum.item::<f32>()?);
             if !mean.is_finite() {
                 let message = format!("the loss is {mean} in pass {epoch}; lower batches.learning_rate");

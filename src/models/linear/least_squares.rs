@@ -1,6 +1,7 @@
 //! Ordinary least squares.
 
-use super::batches::{Batches, Task};
+use super::batches::Batches;
+use super::passes::{Pass, Source, check_solver, regress};
 use super::refine::refine;
 use super::rows::{Centre, Rows};
 use super::summary::{Summary, Term};
@@ -11,7 +12,6 @@ use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::estimator::Estimator;
 use crate::models::problem::{Answer, Problem};
-use crate::tensor::Tensor;
 use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -61,11 +61,11 @@ impl Estimator for LinearRegression {
     const NAME: &'static str = "linear-regression";
 
     fn learn(&self, problem: &Problem<'_>) -> Result<FittedLinearRegression> {
+        if self.solver == LinearSolver::Stochastic {
+            return regress(&Source::Whole(problem), &self.batches, self.fit_intercept, 0.0);
+        }
         problem.check(Self::NAME)?;
         let values = problem.values(Self::NAME)?;
-        if self.solver == LinearSolver::Stochastic {
-            return self.train(problem, values);
-        }
         let y = ArrayView2::from(values.as_chunks::<1>().0);
         let mut fits = self.solve(problem, y)?;
         fits.pop().ok_or_else(|| Error::internal(Self::NAME, "one answer gave no model"))
@@ -88,41 +88,14 @@ impl LinearRegression {
         self.solve(&problem, y)
     }
 
-    /// Mini-batches, for a target moved to mean 0 and divided by its deviation.
-    fn train<'a>(&self, problem: &Problem<'a>, values: &'a [f64]) -> Result<FittedLinearRegression> {
-        let y = ArrayView2::from(values.as_chunks::<1>().0);
-        let rows = Rows { x: problem.x, y, weights: problem.weights };
-        let centre = rows.centre(self.fit_intercept);
-        let variance = rows.variance(&centre);
-        let deviation: Vec<f64> = variance.iter().map(|v| if *v > 0.0 { v.sqrt() } else { 1.0 }).collect();
-        let (Some((of_y, deviation)), Some(mean_y)) = (deviation.split_last(), centre.y.first()) else {
-            return Err(Error::internal(Self::NAME, "no deviation of the target"));
-        };
-        let weights: Vec<f64> = problem.row_weights().into_iter().map(|w| w / centre.weight).collect();
-        let task = Task {
-            op: Self::NAME,
-            x: problem.x,
-            weights: &weights,
-            mean: &centre.x,
-            deviation,
-            outputs: 1,
-            fit_intercept: self.fit_intercept,
-            l2: 0.0,
-        };
-        let target = |row: &usize| values.get(*row).map_or(f32::NAN, |y| ((y - mean_y) / of_y) as f32);
-        let targets = |batch: &[usize]| batch.iter().map(target).collect();
-        let loss = |scores: &Tensor, targets: &Tensor| (scores - targets).square() * 0.5;
-        let trained = self.batches.train(
-            &task,
-            targets,
-            loss,
-            &problem.device(&self.batches.work(problem.x.rows(), &[problem.x.width(), 1])),
-        )?;
-        let coef: Vec<f64> = trained.coef.iter().map(|c| c * of_y).collect();
-        let moved = trained.constants.first().map(|b| b * of_y);
-        let intercept = moved.map_or(0.0, |moved| moved + centre.constant(0, &coef));
-        let fitted = FittedLinear::new(coef, intercept)?;
-        Ok(FittedLinear { n_iter: trained.epochs, converged: trained.converged, ..fitted })
+    /// Learns from rows that are not all in memory, by [`LinearSolver::Stochastic`]: a first pass measures the columns, and
+    /// each of `batches.epochs` is one more.
+    ///
+    /// # Errors
+    /// As [`Estimator::learn`]; those of the pass; another solver; passes that differ.
+    pub fn learn_parts(&self, read: &Pass<'_>) -> Result<FittedLinearRegression> {
+        check_solver(Self::NAME, self.solver == LinearSolver::Stochastic)?;
+        regress(&Source::Parts(read), &self.batches, self.fit_intercept, 0.0)
     }
 
     fn solve<'a>(&self, problem: &Problem<'a>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedLinearRegression>> {

@@ -1,18 +1,18 @@
 //! Logistic regression.
 
-use super::batches::{Batches, Task};
-use super::lbfgs::{Found, Search, minimise};
+use super::batches::Batches;
+use super::lbfgs::{Search, minimise};
+use super::passes::{How, Pass, Source, check_solver};
 use super::ridge::check_price;
 use super::rows::Rows;
-use super::softmax::{OnDevice, Softmax, losses};
+use super::softmax::{OnDevice, Softmax, intercepts, losses, targets};
 use crate::cost::Work;
 use crate::data::Matrix;
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
 use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
 use crate::models::linalg;
-use crate::models::problem::Problem;
+use crate::models::problem::{Answer, Problem};
 use crate::models::store::{Reader, Writer};
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,9 @@ impl Estimator for LogisticRegression {
     const NAME: &'static str = "logistic-regression";
 
     fn learn(&self, problem: &Problem<'_>) -> Result<FittedLogisticRegression> {
+        if self.solver == LogisticSolver::Stochastic {
+            return self.train(&Source::Whole(problem));
+        }
         problem.check(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         let (l1, l2) = self.prices()?;
@@ -163,58 +166,86 @@ impl Estimator for LogisticRegression {
         let tol = self.tol / softmax.curvature().sqrt(); // so that it is scikit-learn's for features of deviation 1
         let search = Search { l1: &sizes, inverse: &inverse, tol, noise, max_iter: self.max_iter };
         let start = vec![0.0; softmax.parameters()];
-        let layers = [problem.x.width(), outputs];
         let found = match self.solver {
-            LogisticSolver::Lbfgs => minimise(start, search, |p, gradient| Ok(softmax.evaluate(p, gradient)))?,
             LogisticSolver::Tensor => {
-                let work = Work::training(&layers, problem.x.rows(), problem.x.rows(), self.max_iter);
+                let (rows, layers) = (problem.x.rows(), [problem.x.width(), outputs]);
+                let work = Work::training(&layers, rows, rows, self.max_iter);
                 let on_device = OnDevice::new(&softmax, &problem.device(&work))?;
                 minimise(start, search, |p, gradient| on_device.evaluate(p, gradient))?
             }
-            LogisticSolver::Stochastic => {
-                self.train(&softmax, &problem.device(&self.batches.work(problem.x.rows(), &layers)))?
-            }
+            _ => minimise(start, search, |p, gradient| Ok(softmax.evaluate(p, gradient)))?,
         };
-        fitted(&softmax, found)
+        let (coef, intercept) = softmax.uncentred(&found.x);
+        fitted(coef, intercept, found.n_iter, found.converged)
     }
 }
 
 impl LogisticRegression {
-    fn train(&self, softmax: &Softmax<'_>, device: &Device) -> Result<Found> {
-        if softmax.l1 > 0.0 {
+    /// Learns from rows that are not all in memory, by [`LogisticSolver::Stochastic`]: a first pass measures the columns, and
+    /// each of `batches.epochs` is one more.
+    ///
+    /// ```
+    /// use tilework::models::{Problem, linear::{LogisticRegression, LogisticSolver}};
+    /// let (x, y) = ([[0.0], [1.0], [2.0], [3.0]], [0u32, 0, 1, 1]);
+    /// let model = LogisticRegression { solver: LogisticSolver::Stochastic, ..Default::default() };
+    /// let model = model.learn_parts(&|each| {
+    ///     each(&Problem::new(&x[..2], (&y[..2], 2)))?; // read from somewhere, and let go
+    ///     each(&Problem::new(&x[2..], (&y[2..], 2)))
+    /// })?;
+    /// assert_eq!(model.predict(&[[0.2], [2.9]])?, [0, 1]);
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Estimator::learn`]; those of the pass; another solver; passes that differ.
+    pub fn learn_parts(&self, read: &Pass<'_>) -> Result<FittedLogisticRegression> {
+        check_solver(Self::NAME, self.solver == LogisticSolver::Stochastic)?;
+        self.train(&Source::Parts(read))
+    }
+
+    fn train(&self, source: &Source<'_, '_>) -> Result<FittedLogisticRegression> {
+        let (l1, l2) = self.prices()?;
+        if l1 > 0.0 {
             let message = "solver stochastic knows no price on sizes; take solver lbfgs or penalty l2";
             return Err(Error::argument(Self::NAME, message));
         }
-        let task = Task {
-            op: Self::NAME,
-            x: softmax.rows.x,
-            weights: &softmax.weights,
-            mean: &softmax.centre.x,
-            deviation: &softmax.deviation(),
-            outputs: softmax.outputs,
-            fit_intercept: softmax.fit_intercept,
-            l2: softmax.l2,
+        self.batches.check(Self::NAME)?;
+        let mut survey = source.survey(Self::NAME, self.fit_intercept, None)?;
+        let factors = survey.factors(self.class_weight.as_ref())?;
+        if let Some(factors) = &factors {
+            survey = source.survey(Self::NAME, self.fit_intercept, Some(factors))?;
+        }
+        let outputs = if survey.classes == 2 { 1 } else { survey.classes };
+        let targets = |part: &Problem<'_>, rows: &[usize]| match part.y {
+            Answer::Labels { of, .. } => targets(of, outputs, rows.iter().copied()),
+            _ => vec![f32::NAN; rows.len() * outputs],
         };
-        let targets = |batch: &[usize]| softmax.targets(batch.iter().copied());
-        let trained = self.batches.train(&task, targets, losses, device)?;
-        let x = [trained.coef, trained.constants].concat();
-        Ok(Found { x, n_iter: trained.epochs, converged: trained.converged })
+        let how = How {
+            outputs,
+            fit_intercept: self.fit_intercept,
+            deviation: survey.deviations(),
+            l2: l2 / (self.c * survey.weight),
+            factors: factors.as_deref(),
+            targets: &targets,
+            loss: losses,
+        };
+        let trained = source.train(&survey, &self.batches, &how)?;
+        let intercept = intercepts(&trained.coef, &trained.constants, &survey.mean);
+        fitted(trained.coef, intercept, trained.epochs, trained.converged)
     }
 }
 
-fn fitted(softmax: &Softmax<'_>, found: Found) -> Result<FittedLogisticRegression> {
+fn fitted(coef: Vec<f64>, intercept: Vec<f64>, n_iter: usize, converged: bool) -> Result<FittedLogisticRegression> {
     let op = LogisticRegression::NAME;
-    let (coef, intercept) = softmax.uncentred(&found.x);
     if !coef.iter().chain(&intercept).all(|v| v.is_finite()) {
         let message = "numbers leave the range of f64 on the way; scale the columns".to_owned();
         return Err(Error::NonFinite { op, message });
     }
-    let Found { n_iter, converged, .. } = found;
     if !converged {
         log::warn!("{op}: not converged after {n_iter} steps; raise max_iter, or scale the columns");
     }
-    let coef = Array2::from_shape_vec((softmax.outputs, softmax.rows.width()), coef);
-    let coef = coef.map_err(|e| Error::internal(op, e.to_string()))?;
+    let shape = (intercept.len(), coef.len() / intercept.len().max(1));
+    let coef = Array2::from_shape_vec(shape, coef).map_err(|e| Error::internal(op, e.to_string()))?;
     Ok(FittedLogisticRegression { coef, intercept, n_iter, converged })
 }
 

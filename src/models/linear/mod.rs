@@ -7,6 +7,7 @@ mod elastic_net;
 mod lbfgs;
 mod least_squares;
 mod logistic;
+mod passes;
 mod refine;
 mod ridge;
 mod rows;
@@ -19,7 +20,9 @@ pub use batches::Batches;
 pub use elastic_net::{ElasticNet, Lasso};
 pub use least_squares::{LinearRegression, LinearSolver};
 pub use logistic::{FittedLogisticRegression, LogisticRegression, LogisticSolver, Penalty};
-pub use ridge::Ridge;
+pub use passes::Pass;
+pub(crate) use passes::{STREAMED, learn_parts};
+pub use ridge::{Ridge, RidgeSolver};
 pub use summary::{Summary, Term};
 
 use super::estimator::{Estimator, Influence, Model, Prediction, check_rows};

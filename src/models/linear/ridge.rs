@@ -1,6 +1,8 @@
 //! Least squares with a price on large coefficients.
 
+use super::batches::Batches;
 use super::least_squares::check_answers;
+use super::passes::{Pass, Source, check_solver, regress};
 use super::rows::{Centre, Rows};
 use super::triangle::Triangle;
 use super::wide::solve_wide;
@@ -29,11 +31,26 @@ pub struct Ridge {
     pub alpha: f64,
     /// Whether a constant is fitted too, free of price.
     pub fit_intercept: bool,
+    /// How, and where, it is solved.
+    pub solver: RidgeSolver,
+    /// How [`RidgeSolver::Stochastic`] goes about it.
+    pub batches: Batches,
+}
+
+/// How [`Ridge`] is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RidgeSolver {
+    /// Cholesky or QR in f64 on the CPU, exact; see [`Ridge`].
+    #[default]
+    Auto,
+    /// Mini-batches in f32 on the problem's device, of which they take next to no memory. Three or four digits.
+    Stochastic,
 }
 
 impl Default for Ridge {
     fn default() -> Ridge {
-        Ridge { alpha: 1.0, fit_intercept: true }
+        Ridge { alpha: 1.0, fit_intercept: true, solver: RidgeSolver::Auto, batches: Batches::default() }
     }
 }
 
@@ -42,6 +59,10 @@ impl Estimator for Ridge {
     const NAME: &'static str = "ridge";
 
     fn learn(&self, problem: &Problem<'_>) -> Result<FittedRidge> {
+        if self.solver == RidgeSolver::Stochastic {
+            check_price(Self::NAME, "alpha", self.alpha)?;
+            return regress(&Source::Whole(problem), &self.batches, self.fit_intercept, self.alpha);
+        }
         problem.check(Self::NAME)?;
         let y = ArrayView2::from(problem.values(Self::NAME)?.as_chunks::<1>().0);
         let mut fits = self.solve(problem, y)?;
@@ -50,7 +71,7 @@ impl Estimator for Ridge {
 }
 
 impl Ridge {
-    /// Fits each column of `y`, `[N, K]`, as [`Estimator::fit`] would, at the price of little more than one.
+    /// Fits each column of `y`, `[N, K]`, as [`Estimator::fit`] would, at the price of little more than one, by [`RidgeSolver::Auto`].
     ///
     /// # Errors
     /// As [`Estimator::learn`]; [`Error::Shape`] when there are not as many answers as rows.
@@ -59,6 +80,17 @@ impl Ridge {
         problem.check(Self::NAME)?;
         check_answers(Self::NAME, problem.x.rows(), y)?;
         self.solve(&problem, y)
+    }
+
+    /// Learns from rows that are not all in memory, by [`RidgeSolver::Stochastic`]: a first pass measures the columns, and each
+    /// of `batches.epochs` is one more.
+    ///
+    /// # Errors
+    /// As [`Estimator::learn`]; those of the pass; another solver; passes that differ.
+    pub fn learn_parts(&self, read: &Pass<'_>) -> Result<FittedRidge> {
+        check_solver(Self::NAME, self.solver == RidgeSolver::Stochastic)?;
+        check_price(Self::NAME, "alpha", self.alpha)?;
+        regress(&Source::Parts(read), &self.batches, self.fit_intercept, self.alpha)
     }
 
     fn solve<'a>(&self, problem: &Problem<'a>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedRidge>> {

@@ -75,25 +75,10 @@ impl<'a> Softmax<'a> {
         self.variance.iter().map(|v| if *v > 0.0 { v.sqrt() } else { 1.0 }).collect()
     }
 
-    /// The classes of some rows, `[rows, K]`: 1 for the row's own, or for class 1 of two.
-    pub fn targets(&self, rows: impl ExactSizeIterator<Item = usize>) -> Vec<f32> {
-        let mut targets = vec![0.0; rows.len() * self.outputs];
-        for (target, row) in targets.chunks_exact_mut(self.outputs).zip(rows) {
-            let label = self.labels.get(row).map_or(usize::MAX, |&label| label as usize);
-            let place = if self.outputs == 1 { label.wrapping_sub(1) } else { label };
-            target.get_mut(place).into_iter().for_each(|target| *target = 1.0);
-        }
-        targets
-    }
-
     /// Coefficients, and intercepts of features that are not centred.
     pub fn uncentred(&self, parameters: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let width = self.rows.width();
-        let (coef, constants) = parameters.split_at(self.outputs * width);
-        let intercept = |(k, coef): (usize, &[f64])| {
-            constants.get(k).map_or(0.0, |constant| constant - linalg::dot(coef, &self.centre.x))
-        };
-        (coef.to_vec(), coef.chunks_exact(width).enumerate().map(intercept).collect())
+        let (coef, constants) = parameters.split_at(self.outputs * self.rows.width());
+        (coef.to_vec(), intercepts(coef, constants, &self.centre.x))
     }
 
     /// The value at `parameters`, and its gradient, in f64.
@@ -180,7 +165,24 @@ fn surprise(scores: &mut [f64], label: usize) -> f64 {
     sum.ln() - of_label
 }
 
-/// The losses of scores `[B, K]` against [`Softmax::targets`], `[B, K]`.
+/// The intercepts of features as they are, from `constants` of those that were moved by `mean`; zeros where there are none.
+pub(super) fn intercepts(coef: &[f64], constants: &[f64], mean: &[f64]) -> Vec<f64> {
+    let one = |(k, coef)| constants.get(k).map_or(0.0, |constant| constant - linalg::dot(coef, mean));
+    coef.chunks_exact(mean.len().max(1)).enumerate().map(one).collect()
+}
+
+/// The classes of some rows, `[rows, K]`: 1 for the row's own, or for class 1 of two.
+pub(super) fn targets(labels: &[u32], outputs: usize, rows: impl ExactSizeIterator<Item = usize>) -> Vec<f32> {
+    let mut targets = vec![0.0; rows.len() * outputs];
+    for (target, row) in targets.chunks_exact_mut(outputs).zip(rows) {
+        let label = labels.get(row).map_or(usize::MAX, |&label| label as usize);
+        let place = if outputs == 1 { label.wrapping_sub(1) } else { label };
+        target.get_mut(place).into_iter().for_each(|target| *target = 1.0);
+    }
+    targets
+}
+
+/// The losses of scores `[B, K]` against [`targets`], `[B, K]`.
 pub(super) fn losses(scores: &Tensor, targets: &Tensor) -> Tensor {
     match targets.shape().last() {
         Some(1) => scores.softplus() - scores * targets,
@@ -206,7 +208,7 @@ impl<'a, 'b> OnDevice<'a, 'b> {
         let deviation = softmax.deviation();
         let x = standardised(softmax.rows.x, &softmax.centre.x, &deviation);
         let weights: Vec<f32> = softmax.weights.iter().map(|&w| w as f32).collect();
-        let mut targets = softmax.targets(0..rows);
+        let mut targets = targets(softmax.labels, outputs, 0..rows);
         targets.chunks_exact_mut(outputs).zip(&weights).for_each(|(row, w)| row.iter_mut().for_each(|t| *t *= w));
         Ok(OnDevice {
             softmax,

@@ -55,16 +55,20 @@ impl Frame {
     /// is predicted; for a table without other columns.
     pub fn of(table: &Table, target: Option<&str>, predicts: Predicts) -> Result<Frame> {
         let target = target_of(table, target)?;
-        let task = task_of(table, target, predicts)?;
-        let features: Vec<Feature> = table.columns().iter().filter(|c| c.name != target.name).map(feature_of).collect();
+        Frame::with_task(table, &target.name, task_of(table, target, predicts)?)
+    }
+
+    /// As [`Frame::of`] where it is known what is predicted.
+    pub(super) fn with_task(table: &Table, target: &str, task: Task) -> Result<Frame> {
+        let features: Vec<Feature> = table.columns().iter().filter(|c| c.name != target).map(feature_of).collect();
         if features.is_empty() {
-            let message = format!("no features: {:?} is the only column; give others", target.name);
+            let message = format!("no features: {target:?} is the only column; give others");
             return Err(Error::data(table.source(), message));
         }
         let read = matrix(table, &features)?;
-        let answers = answers_of(table, &target.name, &task)?;
+        let answers = answers_of(table, target, &task)?;
         let names = names_of(&features);
-        Ok(Frame { features, names, x: read.x, target: target.name.clone(), task, answers, device: None })
+        Ok(Frame { features, names, x: read.x, target: target.to_owned(), task, answers, device: None })
     }
 
     /// The frame as a problem.
@@ -128,13 +132,10 @@ fn task_of(table: &Table, target: &Column, predicts: Predicts) -> Result<Task> {
         Err(Error::data(table.place(0, index), message))
     };
     let task = match (predicts, &target.values) {
-        (Predicts::Labels, Values::Text(texts)) => Task::Classes(Labels::new(texts).names),
         (Predicts::Labels, Values::Numbers(_)) if target.kind() != Kind::Integer => {
             return wrong("the model tells classes apart; choose one that predicts numbers");
         }
-        (Predicts::Labels, Values::Numbers(values)) => {
-            Task::Classes(Labels::new(values.iter().map(|v| *v as i64)).names)
-        }
+        (Predicts::Labels, _) => Task::Classes(names_in(table, &target.name)?),
         (Predicts::Values, Values::Numbers(_)) => Task::Regression,
         (Predicts::Values, Values::Text(_)) => {
             return wrong("the model predicts numbers; choose one that tells classes apart");
@@ -148,13 +149,30 @@ fn task_of(table: &Table, target: &Column, predicts: Predicts) -> Result<Task> {
     Ok(task)
 }
 
+/// The classes in a column of text or of integers.
+pub(super) fn names_in(table: &Table, target: &str) -> Result<Vec<String>> {
+    Ok(match &present(table, target)?.values {
+        Values::Text(texts) => Labels::new(texts).names,
+        Values::Numbers(values) => Labels::new(values.iter().map(|v| *v as i64)).names,
+    })
+}
+
+/// A target column, which has no missing cell.
+fn present<'a>(table: &'a Table, target: &str) -> Result<&'a Column> {
+    let column = table.column(target)?;
+    match (0..table.rows()).find(|&row| column.is_missing(row)) {
+        None => Ok(column),
+        Some(row) => {
+            let place = table.place(row, table.index_of(target)?);
+            Err(Error::data(place, "target is missing; fill it in or remove the row"))
+        }
+    }
+}
+
 /// The answers of a table's target column.
 pub(super) fn answers_of(table: &Table, target: &str, task: &Task) -> Result<Answers> {
-    let column = table.column(target)?;
+    let column = present(table, target)?;
     let index = table.index_of(target)?;
-    if let Some(row) = (0..table.rows()).find(|&row| column.is_missing(row)) {
-        return Err(Error::data(table.place(row, index), "target is missing; fill it in or remove the row"));
-    }
     match (task, &column.values) {
         (Task::Regression, Values::Numbers(values)) => Ok(Answers::Values(values.clone())),
         (Task::Regression, Values::Text(_)) => {

@@ -23,6 +23,7 @@ mod quantile;
 mod scale;
 mod score;
 mod select;
+mod stream;
 mod table;
 mod target;
 mod transformer;

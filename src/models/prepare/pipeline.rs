@@ -69,7 +69,7 @@ struct Note {
     table: Option<Origin>,
 }
 
-const OP: &str = "pipeline";
+pub(super) const OP: &str = "pipeline";
 
 impl Pipeline {
     /// A model without steps before it.
@@ -104,20 +104,26 @@ impl Pipeline {
         self
     }
 
-    /// The same with a setting: `alpha` of the model, `scale.with_mean` of a step.
+    /// The same with a setting: `alpha` of the model, `batches.epochs` of a group of its settings, `scale.with_mean` of a step.
     ///
     /// # Errors
     /// [`Error::Argument`] for a step that is not there; names of settings are checked by [`Pipeline::check`].
     pub fn set(mut self, name: &str, value: Value) -> Result<Pipeline> {
         match name.split_once('.') {
             None => _ = self.settings.insert(name.to_owned(), value),
-            Some((step, name)) => match self.steps.iter_mut().find(|known| known.name == step) {
-                Some(step) => _ = step.settings.insert(name.to_owned(), value),
-                None => {
+            Some((outer, name)) => {
+                let step = self.steps.iter_mut().find(|known| known.name == outer).map(|step| &mut step.settings);
+                let grouped = || Row::named(&self.model).and_then(|row| row.settings());
+                if let Some(settings) = step {
+                    settings.insert(name.to_owned(), value);
+                } else if let Some(Value::Object(group)) = grouped()?.get(outer) {
+                    let group = self.settings.entry(outer).or_insert_with(|| Value::Object(group.clone()));
+                    group.as_object_mut().map(|group| group.insert(name.to_owned(), value));
+                } else {
                     let names = self.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
-                    return Err(Error::argument(OP, format!("no step is called {step:?}: there are {names}")));
+                    return Err(Error::argument(OP, format!("no step is called {outer:?}: there are {names}")));
                 }
-            },
+            }
         }
         Ok(self)
     }
@@ -185,20 +191,14 @@ impl Pipeline {
         }
         let (chain, x) = Chain::learn(&self.steps, problem, &features)?;
         let made = chain.features(&features);
-        if let Some(text) = made.iter().find(|feature| feature.kind == Kind::Text) {
-            let advice = "column of text where numbers are needed; encode it (OneHotEncoder) or leave it out";
-            return Err(match table.and_then(|table| table.index_of(&text.name).ok().map(|i| table.place(0, i))) {
-                Some(place) => Error::data(place, advice),
-                None => Error::argument(OP, format!("{}: {advice}", text.name)),
-            });
-        }
+        check_texts(&made, table)?;
         let names = names_of(&made);
         let model = row.fit(&self.settings, &with_features(problem, Some(&x), &names))?;
         Ok(FittedPipeline { settings: self.clone(), features, chain, model, table: None })
     }
 
     /// The names of a table's columns that the first step leaves out.
-    fn ignored(&self, table: &Table, target: &str) -> Result<Vec<String>> {
+    pub(super) fn ignored(&self, table: &Table, target: &str) -> Result<Vec<String>> {
         let Some(first) = self.steps.first().filter(|step| step.kind == ColumnTransformer::NAME) else {
             return Ok(Vec::new());
         };
@@ -210,8 +210,18 @@ impl Pipeline {
     }
 }
 
+/// Refuses text among what the steps give; `table` is what they learnt from.
+pub(super) fn check_texts(made: &[Feature], table: Option<&Table>) -> Result<()> {
+    let Some(text) = made.iter().find(|feature| feature.kind == Kind::Text) else { return Ok(()) };
+    let advice = "column of text where numbers are needed; encode it (OneHotEncoder) or leave it out";
+    Err(match table.and_then(|table| table.index_of(&text.name).ok().map(|i| table.place(0, i))) {
+        Some(place) => Error::data(place, advice),
+        None => Error::argument(OP, format!("{}: {advice}", text.name)),
+    })
+}
+
 /// The error with its place in the table, where a cell that could not be used is to blame.
-fn blame<T>(error: Error, read: &super::frame::Read) -> Result<T> {
+pub(super) fn blame<T>(error: Error, read: &super::frame::Read) -> Result<T> {
     Err(match error {
         Error::NonFinite { .. } if read.missing.is_some() => read.missing.clone().unwrap_or(error),
         Error::Argument { .. } if read.unknown.is_some() => read.unknown.clone().unwrap_or(error),
@@ -222,6 +232,17 @@ fn blame<T>(error: Error, read: &super::frame::Read) -> Result<T> {
 impl FittedPipeline {
     /// What a file of a pipeline says that it is.
     pub const KIND: &'static str = OP;
+
+    /// Of parts that were learnt from a table like that of `frame`.
+    pub(super) fn of_parts(
+        settings: &Pipeline,
+        frame: Frame,
+        (chain, model): (Chain, Box<dyn Model>),
+        ignored: Vec<String>,
+    ) -> FittedPipeline {
+        let table = Some(Origin { target: frame.target, task: frame.task, ignored });
+        FittedPipeline { settings: settings.clone(), features: frame.features, chain, model, table }
+    }
 
     /// Predicts the rows of a table. Columns are matched by name, in any order; the target and those that no step took may be
     /// there.

@@ -1,0 +1,3 @@
+//! Where data comes from: files larger than memory.
+
+mod stream;
