@@ -1,9 +1,11 @@
-//! Files: tensors and their description as safetensors, written so that a crash leaves the old file or the new one.
+//! Files: tensors and their description as safetensors, NumPy's arrays; written so that a crash leaves the old file or the new
+//! one.
 
 mod archive;
 mod file;
 mod header;
 mod host;
+mod npy;
 
 pub use archive::{Archive, LoadOptions, NonFinite};
 pub use file::{check_writable, write_atomic};
