@@ -1,9 +1,10 @@
 //! A matrix of features as models read it, whatever the caller keeps it in.
 
-use crate::device::Device;
+use crate::device::cpu::parallel;
+use crate::device::{Device, host_threads};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -82,7 +83,13 @@ impl<'a> Matrix<'a> {
                     None => Cow::Owned(part.iter().copied().collect()),
                 }
             }
-            Matrix::F32(x) => Cow::Owned(x.slice_axis(Axis(0), within).iter().map(|&v| f64::from(v)).collect()),
+            Matrix::F32(x) => {
+                let part = x.slice_axis_move(Axis(0), within);
+                match part.to_slice() {
+                    Some(values) => Cow::Owned(values.iter().map(|&v| f64::from(v)).collect()), // whole vectors at a time
+                    None => Cow::Owned(part.iter().map(|&v| f64::from(v)).collect()),
+                }
+            }
         }
     }
 
@@ -110,7 +117,7 @@ impl<'a> Matrix<'a> {
     /// # Errors
     /// [`Error::NonFinite`]. `names` are those of the columns, where known.
     pub fn check_finite(&self, op: &'static str, names: Option<&[String]>) -> Result<()> {
-        self.check(op, names, f64::is_finite, "fill missing values first (SimpleImputer), or drop the row")
+        self.check(op, names, f64::is_finite)
     }
 
     /// Refuses infinity alone: NaN stands for a missing value, in the models that know what to do with one.
@@ -118,23 +125,22 @@ impl<'a> Matrix<'a> {
     /// # Errors
     /// As [`Matrix::check_finite`].
     pub fn check_not_infinite(&self, op: &'static str, names: Option<&[String]>) -> Result<()> {
-        self.check(op, names, |v| !v.is_infinite(), "correct it or drop the row")
+        self.check(op, names, |v| !v.is_infinite())
     }
 
-    fn check(
-        &self,
-        op: &'static str,
-        names: Option<&[String]>,
-        good: impl Fn(f64) -> bool,
-        advice: &str,
-    ) -> Result<()> {
+    fn check(&self, op: &'static str, names: Option<&[String]>, good: impl Fn(f64) -> bool + Sync) -> Result<()> {
         let position = match self {
             Matrix::F64(x) => first(*x, |&v| !good(v)),
             Matrix::F32(x) => first(*x, |&v| !good(f64::from(v))),
         };
         let Some((row, column)) = position else { return Ok(()) };
         let name = names.and_then(|names| names.get(column)).map_or_else(String::new, |name| format!(" ({name})"));
-        let message = format!("{} in row {row}, column {column}{name}; {advice}", self.get(row, column));
+        let value = self.get(row, column);
+        let advice = match value.is_nan() {
+            true => "fill missing values first (SimpleImputer), or drop the row",
+            false => "correct it or drop the row",
+        };
+        let message = format!("{value} in row {row}, column {column}{name}; {advice}");
         Err(Error::NonFinite { op, message })
     }
 
@@ -162,10 +168,17 @@ impl<'a> Matrix<'a> {
     }
 }
 
-fn first<T>(x: ArrayView2<'_, T>, found: impl Fn(&T) -> bool) -> Option<(usize, usize)> {
-    x.rows().into_iter().enumerate().find_map(|(row, values): (usize, ArrayView1<'_, T>)| {
-        values.iter().position(&found).map(|column| (row, column))
-    })
+fn first<T: Sync>(x: ArrayView2<'_, T>, found: impl Fn(&T) -> bool + Sync) -> Option<(usize, usize)> {
+    const PART: usize = 1 << 15; // values
+    let part = PART.div_ceil(x.ncols().max(1));
+    let search = |rows: Range<usize>| {
+        rows.clone().zip(x.slice_axis(Axis(0), rows.into()).rows()).find_map(|(row, values)| {
+            let any = values.iter().fold(false, |any, v| any | found(v)); // without a branch it takes whole vectors
+            let column = any.then(|| values.iter().position(&found)).flatten()?;
+            Some((row, column))
+        })
+    };
+    parallel::map_reduce(host_threads(), x.nrows(), part, PART as u64, search, Option::or).flatten()
 }
 
 impl<'a> From<ArrayView2<'a, f64>> for Matrix<'a> {

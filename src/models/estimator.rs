@@ -116,7 +116,7 @@ pub enum Influence {
 /// # Errors
 /// [`Error::Shape`] with both counts; [`Error::NonFinite`] with the place.
 pub fn check_rows(op: &'static str, width: usize, x: Matrix<'_>) -> Result<()> {
-    check_width(op, width, x)?;
+    check_features(op, width, x)?;
     x.check_finite(op, None)
 }
 
@@ -125,8 +125,13 @@ pub fn check_rows(op: &'static str, width: usize, x: Matrix<'_>) -> Result<()> {
 /// # Errors
 /// As [`check_rows`].
 pub fn check_width(op: &'static str, width: usize, x: Matrix<'_>) -> Result<()> {
+    check_features(op, width, x)?;
+    x.check_not_infinite(op, None)
+}
+
+fn check_features(op: &'static str, width: usize, x: Matrix<'_>) -> Result<()> {
     match x.width() == width {
-        true => x.check_not_infinite(op, None),
+        true => Ok(()),
         false => {
             let message =
                 format!("the model has {width} features: given {}; give the columns it was fitted on", x.width());

@@ -89,7 +89,7 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// [`Error::Shape`], [`Error::NonFinite`] and [`Error::Argument`] that begin with `op` and say where.
     pub fn check(&self, op: &'static str) -> Result<()> {
-        self.check_but_missing(op)?;
+        self.check_all_but_features(op)?;
         self.x.check_finite(op, self.names)
     }
 
@@ -98,6 +98,11 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// As [`Problem::check`].
     pub fn check_but_missing(&self, op: &'static str) -> Result<()> {
+        self.check_all_but_features(op)?;
+        self.x.check_not_infinite(op, self.names)
+    }
+
+    fn check_all_but_features(&self, op: &'static str) -> Result<()> {
         let (rows, width) = (self.x.rows(), self.x.width());
         if rows == 0 || width == 0 {
             let message = format!("nothing to learn from: {rows} rows of {width} features; give at least one of each");
@@ -126,8 +131,7 @@ impl<'a> Problem<'a> {
             }
             Answer::None => {}
         }
-        self.check_weights(op)?;
-        self.x.check_not_infinite(op, self.names)
+        self.check_weights(op)
     }
 
     fn check_weights(&self, op: &'static str) -> Result<()> {

@@ -4,6 +4,7 @@
 //! cannot change a result. The calling thread takes part, so that a helper which wakes late costs little, and work that is not
 //! worth a helper stays where it is.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,37 +57,40 @@ pub fn for_chunks_of_all<T: Send>(
 }
 
 /// Maps each run of `part` indices of `0..len` and combines the results pairwise, neighbours first: a tree that depends on
-/// `len` and `part` alone. `None` when `len` is 0. `work` is that of one part.
+/// `len` and `part` alone. `None` when `len` is 0. `work` is that of one part. Neighbours are combined as soon as both are
+/// there, so that few results are alive at a time: about one a thread and one a level of the tree.
 pub fn map_reduce<R: Send>(
     threads: usize,
     len: usize,
     part: usize,
     work: u64,
     map: impl Fn(Range<usize>) -> R + Sync,
-    combine: impl Fn(R, R) -> R,
+    combine: impl Fn(R, R) -> R + Sync,
 ) -> Option<R> {
     let part = part.max(1);
-    let mut results: Vec<Option<R>> = Vec::new();
-    results.resize_with(len.div_ceil(part), || None);
-    for_chunks(threads, &mut results, 1, work, |i, slot| {
-        let start = i * part;
-        slot.fill_with(|| Some(map(start..len.min(start + part))));
-    });
-    combine_pairwise(results.into_iter().flatten().collect(), combine)
-}
-
-/// Combines neighbours, then neighbours of the results, until one is left. An odd one at the end moves up as it is.
-fn combine_pairwise<R>(mut level: Vec<R>, combine: impl Fn(R, R) -> R) -> Option<R> {
-    while level.len() > 1 {
-        let mut pairs = std::mem::take(&mut level).into_iter();
-        while let Some(left) = pairs.next() {
-            level.push(match pairs.next() {
-                Some(right) => combine(left, right),
-                None => left,
-            });
+    let mut parts = vec![(); len.div_ceil(part)];
+    let waiting: Mutex<HashMap<(u32, usize), R>> = Mutex::new(HashMap::new()); // by level and place in it
+    let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = parts.len();
+    for_chunks(threads, &mut parts, 1, work, |i, _| {
+        let (mut level, mut at, mut count) = (0, i, count);
+        let mut result = map(i * part..len.min((i + 1) * part));
+        while count > 1 {
+            let sibling = at ^ 1;
+            if sibling < count {
+                let mut waiting = lock();
+                let Some(other) = waiting.remove(&(level, sibling)) else {
+                    waiting.insert((level, at), result);
+                    return;
+                };
+                drop(waiting);
+                result = if at < sibling { combine(result, other) } else { combine(other, result) };
+            } // else an odd one at the end, which moves up as it is
+            (level, at, count) = (level + 1, at / 2, count.div_ceil(2));
         }
-    }
-    level.pop()
+        lock().insert((u32::MAX, 0), result);
+    });
+    waiting.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().next()
 }
 
 /// The first `n` items of a slice, which keeps the rest.
@@ -182,6 +186,27 @@ mod tests {
         assert_eq!(tree(1, 45).unwrap(), "(((0-10 10-20) (20-30 30-40)) 40-45)");
         for len in [7, 45, 500] {
             assert_eq!(tree(1, len), tree(4, len));
+        }
+    }
+
+    #[test]
+    fn few_results_of_a_reduction_are_alive_at_a_time() {
+        struct Alive<'a>(&'a AtomicUsize);
+        impl Drop for Alive<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        for threads in [1, 4] {
+            let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let map = |_| {
+                most.fetch_max(alive.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                std::thread::yield_now();
+                Alive(&alive)
+            };
+            drop(map_reduce(threads, 1024, 1, HEAVY, map, |a, _| a));
+            let most = most.into_inner();
+            assert!(most <= 12 * threads, "{most} of 1024 on {threads} threads"); // a thread's groups leave a result a level
         }
     }
 

@@ -2,7 +2,7 @@
 //! unevaluated sum of two f64), and the triangle that gave the first solution corrects it: each round shrinks the error by
 //! the condition number times 2⁻⁵³ (Björck, Iterative refinement of linear least squares solutions I, 1967).
 
-use super::rows::{Centre, Rows};
+use super::rows::{Centre, Cut, Rows};
 use super::triangle::Triangle;
 use ndarray::{ArrayView1, Axis, Slice};
 use std::ops::Range;
@@ -128,7 +128,7 @@ fn products(rows: &Rows<'_, '_>, y: ArrayView1<'_, f64>, coef: &[f64], constant:
         a.squares += b.squares;
         a
     };
-    rows.reduce((64, 40 * width), start, each, |state| state, combine)
+    rows.reduce(Cut { block: 64, cost: 40 * width, least: 1 }, start, each, |state| state, combine)
 }
 
 #[inline(always)]

@@ -11,6 +11,18 @@ use std::ops::Range;
 /// Parts that the rows are cut into: enough for the threads of a desktop machine; combining them stays cheap.
 const PARTS: usize = 32;
 
+/// How rows are cut.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    /// Rows of a block.
+    pub block: usize,
+    /// Operations that a row takes.
+    pub cost: usize,
+    /// Rows that a part has at least: as many as its result is rows of the data large, so that all results together are no larger
+    /// than the data.
+    pub least: usize,
+}
+
 /// What is to be fitted: `y ≈ x · coef + intercept`.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a, 'w> {
@@ -56,13 +68,13 @@ impl Rows<'_, '_> {
     /// As [`reduce`], over all rows.
     pub fn reduce<S, R: Send>(
         &self,
-        size: (usize, usize),
+        cut: Cut,
         start: impl Fn() -> S + Sync,
         each: impl Fn(&mut S, Range<usize>) + Sync,
         end: impl Fn(S) -> R + Sync,
-        combine: impl Fn(R, R) -> R,
+        combine: impl Fn(R, R) -> R + Sync,
     ) -> R {
-        reduce(self.x.rows(), size, start, each, end, combine)
+        reduce(self.x.rows(), cut, start, each, end, combine)
     }
 
     /// The weighted means, or zeros. Sums are of distances from the first row that counts: a constant column has that constant as its mean,
@@ -89,7 +101,8 @@ impl Rows<'_, '_> {
                 }
             }
         };
-        let sums = self.reduce((256, 3 * sum), || vec![0.0; sum + 1], each, |sums| sums, add);
+        let sums =
+            self.reduce(Cut { block: 256, cost: 3 * sum, least: 1 }, || vec![0.0; sum + 1], each, |sums| sums, add);
         let weight = sums.last().copied().unwrap_or(0.0);
         let means: Vec<f64> = first.iter().zip(&sums).map(|(first, sum)| first + sum / weight).collect();
         Centre { x: means[..width].to_vec(), y: means[width..].to_vec(), weight }
@@ -104,7 +117,13 @@ impl Rows<'_, '_> {
                 sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v * v);
             }
         };
-        let mut sums = self.reduce((256, 3 * n), || (vec![0.0; n], Vec::new()), each, |(sums, _)| sums, add);
+        let mut sums = self.reduce(
+            Cut { block: 256, cost: 3 * n, least: 1 },
+            || (vec![0.0; n], Vec::new()),
+            each,
+            |(sums, _)| sums,
+            add,
+        );
         sums.iter_mut().for_each(|sum| *sum /= centre.weight);
         sums
     }
@@ -145,7 +164,7 @@ impl Rows<'_, '_> {
             linalg::triangle(height, n, stack);
         };
         let end = |(stack, _): (Vec<f64>, Vec<f64>)| linalg::top(n, &stack);
-        self.reduce((block, 4 * n * n), start, each, end, |a, b| join(n, &a, &b))
+        self.reduce(Cut { block, cost: 4 * n * n, least: n }, start, each, end, |a, b| join(n, &a, &b))
     }
 
     /// `XᵀX` of centred features and answers, `[F + K, F + K]`; the lower triangle of it, column after column.
@@ -155,21 +174,26 @@ impl Rows<'_, '_> {
             self.centred(centre, range, rows);
             linalg::add_gram(n, rows, sum);
         };
-        self.reduce((256, n * n), || (vec![0.0; n * n], Vec::new()), each, |(sum, _)| sum, add)
+        self.reduce(
+            Cut { block: 256, cost: n * n, least: n },
+            || (vec![0.0; n * n], Vec::new()),
+            each,
+            |(sum, _)| sum,
+            add,
+        )
     }
 }
 
-/// Maps parts of `rows` rows, each in blocks of `block` rows, and combines what they give. `cost` is the number of operations
-/// that a row takes.
+/// Maps parts of `rows` rows, each in blocks, and combines what they give.
 pub(super) fn reduce<S, R: Send>(
     rows: usize,
-    (block, cost): (usize, usize),
+    Cut { block, cost, least }: Cut,
     start: impl Fn() -> S + Sync,
     each: impl Fn(&mut S, Range<usize>) + Sync,
     end: impl Fn(S) -> R + Sync,
-    combine: impl Fn(R, R) -> R,
+    combine: impl Fn(R, R) -> R + Sync,
 ) -> R {
-    let part = rows.div_ceil(PARTS).next_multiple_of(block.max(1));
+    let part = rows.div_ceil(PARTS).max(least).next_multiple_of(block.max(1));
     let map = |range: Range<usize>| {
         let mut state = start();
         for first in range.clone().step_by(block.max(1)) {

@@ -2,7 +2,7 @@
 //! on the tensors of any device. Features are moved by their means on the way, which makes the intercept independent of them
 //! and changes nothing else.
 
-use super::rows::{Centre, Rows, add};
+use super::rows::{Centre, Cut, Rows, add};
 use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::Result;
@@ -119,8 +119,8 @@ impl<'a> Softmax<'a> {
             residuals: add(a.residuals, b.residuals),
             scores: Vec::new(),
         };
-        let cost = outputs * (4 * width + 50);
-        let Sums { loss, products, residuals, .. } = self.rows.reduce((256, cost), start, each, |sums| sums, combine);
+        let cut = Cut { block: 256, cost: outputs * (4 * width + 50), least: outputs };
+        let Sums { loss, products, residuals, .. } = self.rows.reduce(cut, start, each, |sums| sums, combine);
         self.finish(parameters, loss, &products, &residuals, gradient)
     }
 
