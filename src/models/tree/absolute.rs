@@ -123,6 +123,10 @@ impl Criterion for AbsoluteError {
         scan.total = [scan.total[0] + w, scan.total[1] + w * y];
     }
 
+    fn cut(&self, node: &Ordered, scan: &mut Left, goes_left: impl Iterator<Item = bool>) {
+        goes_left.enumerate().filter(|(_, left)| *left).for_each(|(i, _)| self.take(node, scan, i));
+    }
+
     fn left(&self, scan: &Left) -> f64 {
         scan.total[0]
     }

@@ -27,6 +27,8 @@ pub(super) trait Criterion: Copy + Sync {
     fn start(&self, node: &Self::Node, scan: &mut Self::Scan);
     /// Moves row `i` of the node to the left.
     fn take(&self, node: &Self::Node, scan: &mut Self::Scan, i: usize);
+    /// Moves the rows that go left, one answer for each row of the node, from a start to a random cut.
+    fn cut(&self, node: &Self::Node, scan: &mut Self::Scan, goes_left: impl Iterator<Item = bool>);
     /// The weight on the left.
     fn left(&self, scan: &Self::Scan) -> f64;
     /// Weight times impurity of the node, less those of both sides.
@@ -159,6 +161,21 @@ impl<D: Disorder> Criterion for Classes<D> {
     }
 
     #[inline(always)]
+    fn cut(&self, node: &Labelled, scan: &mut Sides, goes_left: impl Iterator<Item = bool>) {
+        for (&(label, weight), left) in node.rows.iter().zip(goes_left) {
+            scan.classes[label as usize][0] += if left { weight } else { 0.0 }; // no branch to guess
+        }
+        (scan.weight, scan.parts) = ([0.0; 2], [0.0; 2]);
+        for class in &mut scan.classes {
+            class[1] -= class[0];
+            for ((weight, part), side) in scan.weight.iter_mut().zip(&mut scan.parts).zip(*class) {
+                *weight += side;
+                *part += D::part(side);
+            }
+        }
+    }
+
+    #[inline(always)]
     fn left(&self, scan: &Sides) -> f64 {
         scan.weight[0]
     }
@@ -241,6 +258,17 @@ impl Criterion for SquaredError {
         scan.weight[1] -= w;
         scan.sum[0] += w * y;
         scan.sum[1] -= w * y;
+    }
+
+    #[inline(always)]
+    fn cut(&self, node: &Centred, scan: &mut Moments, goes_left: impl Iterator<Item = bool>) {
+        let (mut weight, mut sum) = (0.0, 0.0);
+        for (&(y, w), left) in node.rows.iter().zip(goes_left) {
+            let w = if left { w } else { 0.0 };
+            weight += w;
+            sum += w * y;
+        }
+        *scan = Moments { weight: [weight, node.weight - weight], sum: [sum, node.rest - sum] };
     }
 
     #[inline(always)]

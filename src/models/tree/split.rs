@@ -43,12 +43,13 @@ pub(super) struct Site<'a, C: Criterion> {
 pub(super) struct Workspace<C: Criterion> {
     keys: Vec<u64>,
     scratch: Vec<u64>,
+    ranks: Vec<u32>,
     scan: C::Scan,
 }
 
 impl<C: Criterion> Default for Workspace<C> {
     fn default() -> Workspace<C> {
-        Workspace { keys: Vec::new(), scratch: Vec::new(), scan: C::Scan::default() }
+        Workspace { keys: Vec::new(), scratch: Vec::new(), ranks: Vec::new(), scan: C::Scan::default() }
     }
 }
 
@@ -67,6 +68,9 @@ pub(super) enum Found {
 /// neither a row's repetition nor the order of sums decides. Sums of 2²⁴ terms stay well within.
 const ROUNDING: f64 = 1e-11;
 
+/// Rows whose values are looked up one by one, rather than a cut's place among all values.
+const FEW: usize = 64;
+
 impl<C: Criterion> Site<'_, C> {
     /// How much more a split must take away than another to be better.
     pub fn margin(&self) -> f64 {
@@ -83,7 +87,7 @@ impl<C: Criterion> Site<'_, C> {
 
     fn best(&self, feature: u32, space: &mut Workspace<C>) -> Found {
         let codes = self.columns.codes(feature as usize);
-        let Workspace { keys, scratch, scan } = space;
+        let Workspace { keys, scratch, scan, .. } = space;
         keys.clear();
         keys.extend(self.rows.iter().zip(0u64..).map(|(&row, i)| u64::from(codes[row as usize]) << 32 | i));
         let bits = self.columns.values(feature as usize).len().max(2).next_power_of_two().ilog2();
@@ -118,10 +122,10 @@ impl<C: Criterion> Site<'_, C> {
 
     fn random(&self, feature: u32, rng: &mut Rng, space: &mut Workspace<C>) -> Found {
         let (codes, values) = (self.columns.codes(feature as usize), self.columns.values(feature as usize));
-        let Workspace { keys, scratch: left, scan } = space;
-        keys.clear();
-        keys.extend(self.rows.iter().map(|&row| u64::from(codes[row as usize])));
-        let (low, high) = keys.iter().fold((u64::MAX, 0), |(low, high), &code| (low.min(code), high.max(code)));
+        let Workspace { ranks, scan, .. } = space;
+        ranks.clear();
+        ranks.extend(self.rows.iter().map(|&row| codes[row as usize]));
+        let (low, high) = ranks.iter().fold((u32::MAX, 0), |(low, high), &code| (low.min(code), high.max(code)));
         let (Some(&first), Some(&last)) = (values.get(low as usize), values.get(high as usize)) else {
             return Found::Nothing;
         };
@@ -131,17 +135,18 @@ impl<C: Criterion> Site<'_, C> {
         let share: f64 = rng.random();
         let drawn = first * (1.0 - share) + last * share;
         let threshold = if drawn >= first && drawn < last { drawn } else { first };
-        let code = values.partition_point(|&v| v <= threshold).saturating_sub(1) as u32;
-        // which rows go left is written for all and counted for those that do: half of the branches would be guessed wrong
-        left.resize(keys.len().max(left.len()), 0);
-        let mut count = 0;
-        for (i, &rank) in keys.iter().enumerate() {
-            left[count] = i as u64;
-            count += usize::from(rank <= u64::from(code));
-        }
+        let left = |rank: u32| values.get(rank as usize).is_some_and(|&value| value <= threshold);
+        // the steps of a bisection wait for each other's values, a look at each row's does not
+        let code = match ranks.len() <= FEW {
+            true => ranks.iter().fold(low, |code, &rank| if left(rank) { code.max(rank) } else { code }),
+            false => {
+                low + values[low as usize..high as usize].partition_point(|&v| v <= threshold).saturating_sub(1) as u32
+            }
+        };
         let (criterion, node) = (self.criterion, self.node);
+        let count = ranks.iter().filter(|&&rank| rank <= code).count();
         criterion.start(node, scan);
-        left[..count].iter().for_each(|&i| criterion.take(node, scan, i as usize));
+        criterion.cut(node, scan, ranks.iter().map(|&rank| rank <= code));
         let most = criterion.weight(node) - self.min_weight;
         let enough = count >= self.min_rows && self.rows.len() - count >= self.min_rows;
         match enough && self.balanced(criterion.left(scan), most) {

@@ -9,6 +9,7 @@ pub(super) const BINS: usize = 256;
 pub(super) const BLOCK: usize = LANES * BINS;
 /// Bits of an entry's second word that count rows; hessians lie above.
 const COUNT_BITS: u32 = 28;
+const COUNT: u64 = (1 << COUNT_BITS) - 1;
 /// Rows that can be counted.
 pub(super) const MAX_ROWS: usize = (1 << COUNT_BITS) - 1;
 
@@ -30,7 +31,13 @@ impl Entry {
 
     #[inline(always)]
     pub fn count(self) -> u32 {
-        self.0[1] as u32 & ((1 << COUNT_BITS) - 1)
+        (self.0[1] & COUNT) as u32
+    }
+
+    /// Whether there are as many rows.
+    #[inline(always)]
+    pub fn has(self, rows: u32) -> bool {
+        self.0[1] & COUNT >= u64::from(rows) // of one width with the sums, for loops over vectors
     }
 
     #[inline(always)]
@@ -41,6 +48,37 @@ impl Entry {
     #[inline(always)]
     pub fn hessian(self) -> f64 {
         (self.0[1] >> COUNT_BITS) as i64 as f64
+    }
+}
+
+/// For each bin, the sum up to it, first words and second words apart: loops over bins take whole vectors.
+#[derive(Debug)]
+pub(super) struct Running {
+    words: [[u64; BINS]; 2],
+    bins: usize,
+}
+
+impl Running {
+    pub fn of(histogram: &[Entry]) -> Running {
+        let mut running = Running { words: [[0; BINS]; 2], bins: histogram.len().min(BINS) };
+        let [first, second] = &mut running.words;
+        let mut sum = Entry::default();
+        for ((first, second), &entry) in first.iter_mut().zip(second).zip(histogram) {
+            sum.add(entry);
+            [*first, *second] = sum.0;
+        }
+        running
+    }
+
+    /// The sums up to each bin, and `more`.
+    #[inline(always)]
+    pub fn and(&self, more: Entry) -> impl Iterator<Item = Entry> {
+        let [first, second] = &self.words;
+        first.iter().zip(second).take(self.bins).map(move |(&first, &second)| {
+            let mut sum = more;
+            sum.add(Entry([first, second]));
+            sum
+        })
     }
 }
 

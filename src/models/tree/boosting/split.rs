@@ -1,7 +1,8 @@
 //! The best split of a leaf, from its histograms.
 
 use super::bins::{Binned, Binning, LANES, MISSING};
-use super::histogram::{BINS, Entry, Scale};
+use super::histogram::{BINS, Entry, Running, Scale};
+use pulp::Arch;
 
 /// Hessian that each side of a split keeps, as in scikit-learn.
 const MIN_HESSIAN: f64 = 1e-3;
@@ -68,6 +69,16 @@ struct Candidate {
     missing_left: bool,
 }
 
+/// The first of the largest gains, and where it is.
+fn first_largest(gains: &[f64; BINS]) -> Option<(usize, f64)> {
+    let (vectors, _) = gains.as_chunks::<8>();
+    let larger = |a: f64, b: f64| if b > a { b } else { a };
+    let most =
+        vectors.iter().fold([f64::NEG_INFINITY; 8], |most, gains| std::array::from_fn(|i| larger(most[i], gains[i])));
+    let most = most.into_iter().fold(f64::NEG_INFINITY, larger);
+    gains.iter().position(|&gain| gain == most).map(|at| (at, most))
+}
+
 /// The split of the larger gain; the first of equals.
 pub(super) fn better(best: Option<Split>, found: Option<Split>) -> Option<Split> {
     match (best, found) {
@@ -104,36 +115,42 @@ impl Search<'_> {
         best
     }
 
-    /// What a split takes away from twice the loss; `None` when a side keeps too little, or the sides are in the wrong order.
+    /// What a split takes away from twice the loss; `-inf` when a side keeps too little, or the sides are in the wrong order.
+    /// Without a branch, so that the compiler makes vectors of it.
     #[inline(always)]
-    fn gain(&self, left: Entry, monotonic: i8, base: f64) -> Option<f64> {
+    fn gain(&self, left: Entry, base: f64, both: impl Fn([f64; 2], [f64; 2]) -> f64) -> f64 {
         let mut right = self.leaf.sum;
         right.subtract(left);
-        let least = self.limits.min_samples_leaf;
-        if left.count() < least || right.count() < least {
-            return None;
-        }
+        let (least, min_hessian) = (self.limits.min_samples_leaf, MIN_HESSIAN / self.scale.hessian);
+        let counts = left.has(least) & right.has(least);
+        let curved = (left.hessian() >= min_hessian) & (right.hessian() >= min_hessian);
+        let gain = both([left.gradient(), left.hessian()], [right.gradient(), right.hessian()]);
+        if counts & curved { gain - base } else { f64::NEG_INFINITY }
+    }
+
+    /// Both sides' steps unbounded: gradient² / hessian, in units of the fixed point until the end.
+    #[inline(always)]
+    fn unbounded(&self) -> impl Fn([f64; 2], [f64; 2]) -> f64 {
         let Scale { gradient, hessian } = self.scale;
-        if monotonic == 0 && self.leaf.bounds == [f64::NEG_INFINITY, f64::INFINITY] {
-            // both steps unbounded: gradient² / hessian, in units of the fixed point until the end
-            let (l2, min_hessian) = (self.limits.l2 / hessian, MIN_HESSIAN / hessian);
-            if left.hessian() < min_hessian || right.hessian() < min_hessian {
-                return None;
-            }
-            let side = |sum: Entry| sum.gradient() * sum.gradient() / (sum.hessian() + l2);
-            return Some((side(left) + side(right)) * (gradient * gradient / hessian) - base);
+        let (l2, unit) = (self.limits.l2 / hessian, gradient * gradient / hessian);
+        let side = move |[gradient, hessian]: [f64; 2]| gradient * gradient / (hessian + l2);
+        move |left, right| (side(left) + side(right)) * unit
+    }
+
+    /// Steps within the leaf's bounds and in the order of a monotone feature.
+    #[inline(always)]
+    fn bounded(&self, monotonic: i8) -> impl Fn([f64; 2], [f64; 2]) -> f64 {
+        let Scale { gradient, hessian } = self.scale;
+        let side = move |[g, h]: [f64; 2]| (g * gradient, self.step(g * gradient, h * hessian));
+        move |left, right| {
+            let ((left, left_value), (right, right_value)) = (side(left), side(right));
+            let wrong = (right_value - left_value) * f64::from(monotonic) < 0.0;
+            if wrong { f64::NEG_INFINITY } else { -left * left_value - right * right_value }
         }
-        let (left_hessian, right_hessian) = (left.hessian() * hessian, right.hessian() * hessian);
-        if left_hessian < MIN_HESSIAN || right_hessian < MIN_HESSIAN {
-            return None;
-        }
-        let (left_gradient, right_gradient) = (left.gradient() * gradient, right.gradient() * gradient);
-        let (left_value, right_value) =
-            (self.step(left_gradient, left_hessian), self.step(right_gradient, right_hessian));
-        if (right_value - left_value) * f64::from(monotonic) < 0.0 {
-            return None;
-        }
-        Some(-left_gradient * left_value - right_gradient * right_value - base)
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.leaf.bounds != [f64::NEG_INFINITY, f64::INFINITY]
     }
 
     /// Gain of the leaf as it is.
@@ -146,35 +163,36 @@ impl Search<'_> {
         let monotonic = self.limits.monotonic.get(feature).copied().unwrap_or(0);
         let missing = histogram.get(MISSING).copied().unwrap_or_default();
         let base = self.base();
-        let mut best = Candidate { gain: 0.0, at: usize::MAX, left: Entry::default(), missing_left: false };
-        let starts = [(Entry::default(), false), (missing, true)];
-        let ways = if missing.count() > 0 { 2 } else { 1 };
         // with missing values on the right, all others may go left; else the last bin has nothing right of it
-        let last = bins.min(MISSING);
-        let least = self.limits.min_samples_leaf;
-        for (start, missing_left) in starts.into_iter().take(ways) {
-            let mut left = start;
-            for (at, &entry) in histogram.iter().take(last).enumerate() {
-                if entry.count() == 0 {
-                    continue;
-                }
-                left.add(entry);
-                if left.count() < least {
-                    continue;
-                }
-                if self.leaf.sum.count() - left.count() < least {
-                    break;
-                }
-                if let Some(gain) = self.gain(left, monotonic, base)
-                    && gain > best.gain
-                {
-                    best = Candidate { gain, at, left, missing_left };
-                }
+        let running = Running::of(histogram.get(..bins.min(MISSING))?);
+        let mut best: Option<Candidate> = None;
+        let ways = if missing.count() > 0 { 2 } else { 1 };
+        for (start, missing_left) in [(Entry::default(), false), (missing, true)].into_iter().take(ways) {
+            let mut gains = [f64::NEG_INFINITY; BINS];
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let cuts = gains.iter_mut().zip(running.and(start));
+                    match monotonic == 0 && !self.is_bounded() {
+                        true => {
+                            let both = self.unbounded();
+                            cuts.for_each(|(gain, left)| *gain = self.gain(left, base, &both));
+                        }
+                        false => {
+                            let both = self.bounded(monotonic);
+                            cuts.for_each(|(gain, left)| *gain = self.gain(left, base, &both));
+                        }
+                    }
+                },
+            );
+            if let Some((at, gain)) = first_largest(&gains)
+                && gain > best.map_or(0.0, |best| best.gain)
+            {
+                let left = running.and(start).nth(at)?;
+                best = Some(Candidate { gain, at, left, missing_left });
             }
         }
-        if best.at == usize::MAX {
-            return None;
-        }
+        let best = best?;
         // where nothing was missing, what will be goes to the larger side
         let missing_left = match self.binned.missing.get(feature) {
             Some(true) => best.missing_left,
@@ -199,16 +217,19 @@ impl Search<'_> {
             histogram.iter().copied().enumerate().filter(|(_, entry)| entry.count() > 0).collect();
         present.sort_by(|a, b| order(&a.1).total_cmp(&order(&b.1)).then(a.0.cmp(&b.0)));
         let base = self.base();
-        let mut best = Candidate { gain: 0.0, at: usize::MAX, left: Entry::default(), missing_left: false };
+        let mut best: Option<Candidate> = None;
         let mut left = Entry::default();
         for (at, &(_, entry)) in present.iter().enumerate() {
             left.add(entry);
-            if let Some(gain) = self.gain(left, 0, base)
-                && gain > best.gain
-            {
-                best = Candidate { gain, at, left, missing_left: false };
+            let gain = match self.is_bounded() {
+                true => self.gain(left, base, self.bounded(0)),
+                false => self.gain(left, base, self.unbounded()),
+            };
+            if gain > best.map_or(0.0, |best| best.gain) {
+                best = Some(Candidate { gain, at, left, missing_left: false });
             }
         }
+        let best = best?;
         let chosen = present.get(..=best.at)?;
         let mut bins = [0; 4];
         chosen.iter().for_each(|&(bin, _)| insert(&mut bins, bin));
