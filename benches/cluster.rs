@@ -1,4 +1,4 @@
-//! k-means and principal components on multi50k, reg200k and digits. The peer: `benches/peers/company.py`.
+//! k-means and principal components on multi50k, reg200k and digits. The peer: `benches/peers/cluster.py`.
 //! `cargo bench --bench cluster`
 
 mod common;

@@ -1,4 +1,4 @@
-//! Fits of support vector machines on svm10k, bin200k and multi50k. The peer: `benches/peers/company.py`.
+//! Fits of support vector machines on svm10k, bin200k and multi50k. The peer: `benches/peers/svm.py`.
 //! `cargo bench --bench svm`
 
 mod common;

@@ -1,12 +1,12 @@
 //! Fits of trees, forests and boosting on `tab100k`: 75,000 rows of 30 features, made by a recipe in splitmix64.
-//! `cargo bench --bench trees`; `TILEWORK_THREADS=1` keeps to one thread. Peers, in the same run: `benches/peers/trees.sh`.
+//! `cargo bench --bench trees`; `TILEWORK_THREADS=1` keeps to one thread. The peers: `benches/peers/trees.py`.
 //! Scores on the other 25,000 rows are printed first.
 
 mod common;
 
-use common::{features, normal};
+use common::tab100k;
 use criterion::{Criterion, criterion_group, criterion_main};
-use ndarray::{Array2, s};
+use ndarray::s;
 use std::hint::black_box;
 use tilework::metrics::{accuracy, r2};
 use tilework::models::{
@@ -16,22 +16,9 @@ use tilework::models::{
 
 const ROWS: usize = 100_000;
 const TRAIN: usize = 75_000;
-const WIDTH: usize = 30;
-
-/// Features and score; the class is the score's sign.
-fn tab100k() -> (Array2<f64>, Vec<f64>) {
-    let x = features(5001, ROWS, WIDTH);
-    let step = |condition: bool| f64::from(u8::from(condition));
-    let score = |(i, r): (usize, ndarray::ArrayView1<'_, f64>)| {
-        let steps = 1.5 * step(r[0] > 0.3) + 0.8 * step(r[5] + r[6] > 0.5) - r[7] * step(r[8] < 0.0);
-        steps + r[1] * r[2] + (2.0 * r[3]).sin() + 0.5 * r[4] * r[4] + 0.3 * r[9] - 1.4 + 0.5 * normal(5003, i as u64)
-    };
-    let scores = x.rows().into_iter().enumerate().map(score).collect();
-    (x, scores)
-}
 
 fn fits(c: &mut Criterion) {
-    let (x, scores) = tab100k();
+    let (x, scores) = tab100k(0, ROWS);
     let labels: Vec<u32> = scores.iter().map(|&score| u32::from(score > 0.0)).collect();
     let values: Vec<f64> = scores.iter().map(|&score| f64::from(score as f32)).collect();
     let (train, test) = (x.slice(s![..TRAIN, ..]), x.slice(s![TRAIN.., ..]));

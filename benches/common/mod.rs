@@ -62,3 +62,16 @@ pub fn multi50k(rows: usize) -> (Array2<f64>, Vec<u32>) {
     });
     (x, y)
 }
+
+/// tab100k, draw `draw` of it: 30 features, of which 10 matter, and a score; the class is the score's sign.
+pub fn tab100k(draw: u64, rows: usize) -> (Array2<f64>, Vec<f64>) {
+    let x = features(5001 + 100 * draw, rows, 30);
+    let step = |condition: bool| f64::from(u8::from(condition));
+    let score = |(i, r): (usize, ndarray::ArrayView1<'_, f64>)| {
+        let steps = 1.5 * step(r[0] > 0.3) + 0.8 * step(r[5] + r[6] > 0.5) - r[7] * step(r[8] < 0.0);
+        let noise = 0.5 * normal(5003 + 100 * draw, i as u64);
+        steps + r[1] * r[2] + (2.0 * r[3]).sin() + 0.5 * r[4] * r[4] + 0.3 * r[9] - 1.4 + noise
+    };
+    let scores = x.rows().into_iter().enumerate().map(score).collect();
+    (x, scores)
+}
