@@ -34,9 +34,11 @@ use std::sync::{Arc, OnceLock};
 /// # Ok::<(), tilework::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Device {
+pub struct Device(Arc<Handle>); // one count to raise: every tensor holds a clone
+
+struct Handle {
     inner: Arc<Inner>,
-    reason: Arc<str>,
+    reason: Box<str>,
 }
 
 pub(crate) struct Inner {
@@ -113,18 +115,21 @@ impl Device {
 
     fn of(backend: Backend, caps: Caps, name: String) -> Device {
         let inner = Inner { backend, caps, name, counters: Counters::default(), queue: OnceLock::new() };
-        Device { inner: Arc::new(inner), reason: "asked for".into() }
+        Device::handle(Arc::new(inner), "asked for")
+    }
+
+    fn handle(inner: Arc<Inner>, reason: &str) -> Device {
+        Device(Arc::new(Handle { inner, reason: reason.into() }))
     }
 
     /// The same device, with another reason for its choice.
-    pub(crate) fn because(mut self, reason: &str) -> Device {
-        self.reason = reason.into();
-        self
+    pub(crate) fn because(&self, reason: &str) -> Device {
+        Device::handle(self.0.inner.clone(), reason)
     }
 
     /// CPU or GPU.
     pub fn kind(&self) -> DeviceKind {
-        match self.inner.backend {
+        match self.0.inner.backend {
             Backend::Cpu(_) => DeviceKind::Cpu,
             #[cfg(feature = "gpu")]
             Backend::Gpu(_) => DeviceKind::Gpu,
@@ -133,18 +138,18 @@ impl Device {
 
     /// The device's name, as its driver gives it.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.0.inner.name
     }
 
     /// Why this device: what was asked for, or what `auto` found.
     pub fn reason(&self) -> &str {
-        &self.reason
+        &self.0.reason
     }
 
     /// What has run so far: plans, launches, pipelines, allocations, bytes.
     pub fn stats(&self) -> Stats {
-        let mut stats = self.inner.counters.read();
-        match &self.inner.backend {
+        let mut stats = self.0.inner.counters.read();
+        match &self.0.inner.backend {
             Backend::Cpu(cpu) => stats.add_cpu(cpu),
             #[cfg(feature = "gpu")]
             Backend::Gpu(gpu) => stats.add_gpu(gpu),
@@ -161,7 +166,7 @@ impl Device {
     /// # Ok::<(), tilework::Error>(())
     /// ```
     pub fn set_memory_budget(&self, bytes: u64) {
-        match &self.inner.backend {
+        match &self.0.inner.backend {
             Backend::Cpu(cpu) => cpu.set_budget(bytes),
             #[cfg(feature = "gpu")]
             Backend::Gpu(gpu) => gpu.set_budget(bytes),
@@ -170,7 +175,7 @@ impl Device {
 
     /// Gives memory that is kept for reuse back to the system. [`Device::clear_plans`] first frees what plans keep.
     pub fn trim(&self) {
-        match &self.inner.backend {
+        match &self.0.inner.backend {
             Backend::Cpu(cpu) => cpu.trim(),
             #[cfg(feature = "gpu")]
             Backend::Gpu(gpu) => gpu.trim(),
@@ -179,7 +184,7 @@ impl Device {
 
     /// Waits for everything that was started.
     pub(crate) fn wait(&self) -> Result<()> {
-        match &self.inner.backend {
+        match &self.0.inner.backend {
             Backend::Cpu(_) => Ok(()), // started work is done work
             #[cfg(feature = "gpu")]
             Backend::Gpu(gpu) => gpu.wait(),
@@ -187,24 +192,24 @@ impl Device {
     }
 
     pub(crate) fn backend(&self) -> &Backend {
-        &self.inner.backend
+        &self.0.inner.backend
     }
 
     pub(crate) fn caps(&self) -> &Caps {
-        &self.inner.caps
+        &self.0.inner.caps
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        &self.inner.counters
+        &self.0.inner.counters
     }
 
     pub(crate) fn queue(&self, new: impl FnOnce() -> Box<dyn Any + Send + Sync>) -> &(dyn Any + Send + Sync) {
-        &**self.inner.queue.get_or_init(new)
+        &**self.0.inner.queue.get_or_init(new)
     }
 
     /// Takes words into the device's memory.
     pub(crate) fn upload(&self, words: &[u32]) -> Result<Buffer> {
-        match &self.inner.backend {
+        match &self.0.inner.backend {
             Backend::Cpu(cpu) => {
                 let mut block = cpu.alloc(words.len().max(1))?;
                 block.words_mut()[..words.len()].copy_from_slice(words);
@@ -217,7 +222,7 @@ impl Device {
 
     /// Words `start..start + len` of a buffer of this device; waits for the work that writes it.
     pub(crate) fn read(&self, buffer: &Buffer, start: usize, len: usize) -> Result<Vec<u32>> {
-        match (&self.inner.backend, buffer) {
+        match (&self.0.inner.backend, buffer) {
             (Backend::Cpu(_), Buffer::Cpu(buffer)) => {
                 let words = buffer.words().get(start..start + len);
                 words.map(<[u32]>::to_vec).ok_or_else(|| Error::internal("read", "a read past the end of a buffer"))
@@ -231,7 +236,7 @@ impl Device {
 
     /// [`Device::read`] without blocking the thread.
     pub(crate) async fn read_async(&self, buffer: &Buffer, start: usize, len: usize) -> Result<Vec<u32>> {
-        match (&self.inner.backend, buffer) {
+        match (&self.0.inner.backend, buffer) {
             #[cfg(feature = "gpu")]
             (Backend::Gpu(gpu), Buffer::Gpu(buffer)) => gpu.read_async(buffer, start, len).await,
             _ => self.read(buffer, start, len),
@@ -251,7 +256,7 @@ impl Inner {
 
 impl PartialEq for Device {
     fn eq(&self, other: &Device) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
+        Arc::ptr_eq(&self.0.inner, &other.0.inner)
     }
 }
 
@@ -259,12 +264,12 @@ impl Eq for Device {}
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.inner.name)
+        f.pad(&self.0.inner.name)
     }
 }
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Device({}, {})", self.kind(), self.inner.name)
+        write!(f, "Device({}, {})", self.kind(), self.0.inner.name)
     }
 }

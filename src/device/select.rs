@@ -142,7 +142,7 @@ static OPEN: Mutex<Vec<(String, Weak<Inner>)>> = Mutex::new(Vec::new());
 #[cfg(feature = "gpu")]
 fn alive(open: &[(String, Weak<Inner>)], label: &str) -> Option<Device> {
     let inner = open.iter().find(|(known, _)| known == label)?.1.upgrade()?;
-    (!inner.is_lost()).then(|| Device { inner, reason: "asked for".into() })
+    (!inner.is_lost()).then(|| Device::handle(inner, "asked for"))
 }
 
 /// The device on this adapter: the one that is open already, so that tensors made in different places can meet, or a new one.
@@ -156,7 +156,7 @@ fn opened(info: &GpuInfo) -> Result<Device> {
     }
     let device = Device::on_gpu(Gpu::open(info)?);
     open.retain(|(known, _)| *known != key);
-    open.push((key, Arc::downgrade(&device.inner)));
+    open.push((key, Arc::downgrade(&device.0.inner)));
     Ok(device)
 }
 

@@ -58,11 +58,8 @@ impl Linear {
 impl Module for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = x.matmul(&self.weight.tensor().t());
-        match &self.bias {
-            Some(bias) => &y + &bias.tensor(),
-            None => y,
-        }
+        let bias = self.bias.as_ref().map(Param::tensor);
+        x.linear(&self.weight.tensor(), bias.as_ref())
     }
 
     fn visit(&self, visitor: &mut Visitor<'_>) {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::plan::kernel::Meta;
-use crate::tensor::node::Node;
+use crate::shape::Layout;
 use crate::tensor::{Tensor, Value};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -59,9 +59,20 @@ impl Param {
         Ok(())
     }
 
+    /// Replaces its values by those of the flat tensor `all` from element `start` on: a view of them.
+    pub(crate) fn set_part(&self, all: &Tensor, start: usize) -> Result<()> {
+        let mut own = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let (old, all) = (own.value()?, all.value()?);
+        let layout = Layout::contiguous(old.layout.shape).at(all.layout.offset + start);
+        let (device, slot, node) = (all.device.clone(), all.slot.clone(), old.node.clone());
+        *own = Tensor::new(Value { device, slot, layout, node });
+        Ok(())
+    }
+
     /// The parameter's identity to autograd.
-    pub(crate) fn node(&self) -> Option<Arc<Node>> {
-        self.tensor().ok().and_then(|value| value.node.clone())
+    pub(crate) fn id(&self) -> Option<u64> {
+        let own = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        own.ok().and_then(|value| value.node.as_ref()).map(|node| node.id)
     }
 }
 

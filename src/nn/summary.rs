@@ -107,7 +107,7 @@ pub(super) fn summary<M: Module + ?Sized>(net: &M, input: &Tensor) -> Result<Sum
                 Some(layer) => layer.parameters += tensor.numel(),
                 None => summary.layers.insert(0, own(tensor.numel())), // of the network itself
             }
-            if param.node().is_none_or(|node| known.insert(node.id)) {
+            if param.id().is_none_or(|id| known.insert(id)) {
                 summary.parameters += tensor.numel();
                 summary.bytes += tensor.numel() * tensor.dtype().size();
             }

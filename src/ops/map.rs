@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub(crate) struct Map {
     /// What the row is called; fused maps are called `map`.
     name: &'static str,
-    program: Arc<Program>,
+    pub program: Arc<Program>,
 }
 
 impl Map {

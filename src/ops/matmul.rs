@@ -320,6 +320,9 @@ impl Tensor {
             return if self.ok().is_none() { self.clone() } else { other.clone() };
         };
         let (left, right) = (a.layout.shape, b.layout.shape);
+        if left.rank() == 2 && right.rank() == 2 {
+            return product(&floats(self), &floats(other));
+        }
         let shapes = || -> Result<(Shape, Shape)> {
             if left.rank() == 0 || right.rank() == 0 {
                 let message =

@@ -15,6 +15,7 @@ mod cumsum;
 mod diagonal;
 mod fold_windows;
 mod gather;
+mod linear;
 mod losses;
 pub(crate) mod map;
 mod matmul;

@@ -5,7 +5,7 @@ use crate::dtype::DType;
 use crate::expr::{Builder, E, Program};
 use crate::ops::map::Map;
 use crate::tensor::Tensor;
-use crate::tensor::record::record;
+use crate::tensor::record::record_shared;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -35,11 +35,11 @@ pub(crate) struct Row {
     pub cache: Cache,
 }
 
-/// The programs of a row by element types; floats are found without a lock.
+/// What a row is recorded as, by element types; floats are found without a lock.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    floats: OnceLock<Arc<Program>>,
-    others: Mutex<Option<FxHashMap<Types, Arc<Program>>>>,
+    floats: OnceLock<Arc<Map>>,
+    others: Mutex<Option<FxHashMap<Types, Arc<Map>>>>,
 }
 
 impl Cache {
@@ -49,8 +49,8 @@ impl Cache {
 }
 
 impl Row {
-    /// The program for inputs of these types.
-    pub fn program(&self, types: &[DType]) -> Arc<Program> {
+    /// The operation for inputs of these types.
+    fn map(&self, types: &[DType]) -> Arc<Map> {
         if types.iter().all(|&t| t == DType::F32) {
             return self.cache.floats.get_or_init(|| self.build(types)).clone();
         }
@@ -58,11 +58,19 @@ impl Row {
         others.get_or_insert_default().entry(types.into()).or_insert_with(|| self.build(types)).clone()
     }
 
-    fn build(&self, types: &[DType]) -> Arc<Program> {
+    /// The program for inputs of these types.
+    #[cfg(feature = "verify")]
+    pub fn program(&self, types: &[DType]) -> Arc<Program> {
+        self.map(types).program.clone()
+    }
+
+    fn build(&self, types: &[DType]) -> Arc<Map> {
         let formula = self.formula;
         let program = Program::build(self.name, types, self.scalars.len(), |b, x, p| vec![formula(b, x, p)]);
         let float = program.outputs() == [DType::F32];
-        self.slopes.iter().filter(|_| float).fold(program, |program, &(wrt, slope)| program.with_gradient(wrt, slope))
+        let slopes = self.slopes.iter().filter(|_| float);
+        let program = slopes.fold(program, |program, &(wrt, slope)| program.with_gradient(wrt, slope));
+        Arc::new(Map::new(self.name, program))
     }
 
     /// Applies the row.
@@ -74,7 +82,7 @@ impl Row {
         let half = inputs.iter().any(|x| x.dtype().size() == 2);
         let types: Types = inputs.iter().map(|x| if half { x.dtype().compute() } else { x.dtype() }).collect();
         let bits: SmallVec<[u32; 4]> = scalars.iter().map(|s| s.to_bits()).collect();
-        record(Map::new(self.name, self.program(&types)), inputs, &bits)
+        record_shared(self.map(&types), inputs, &bits)
     }
 }
 

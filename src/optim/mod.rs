@@ -52,8 +52,8 @@ pub struct At {
 pub struct Optimizer {
     rule: Box<dyn Rule>,
     params: Vec<(String, Param)>,
-    /// For each parameter its slots, in its shape.
-    slots: Vec<Vec<Tensor>>,
+    /// The rule's slots, each flat: of one parameter after the other.
+    slots: Vec<Tensor>,
     lr: f64,
     step: u64,
 }
@@ -62,8 +62,11 @@ impl Optimizer {
     /// An optimizer of `params`, as [`crate::nn::Module::parameters`] lists them.
     pub fn new(rule: impl Rule + 'static, params: impl IntoIterator<Item = (String, Param)>) -> Optimizer {
         let params: Vec<(String, Param)> = params.into_iter().collect();
-        let zeros = |param: &Param| rule.slots().iter().map(|_| param.tensor().detach().zeros_like()).collect();
-        let slots = params.iter().map(|(_, param)| zeros(param)).collect();
+        let zeros: Vec<Tensor> = params.iter().map(|(_, param)| param.tensor().detach().zeros_like()).collect();
+        let slots = match zeros.is_empty() {
+            true => Vec::new(),
+            false => vec![flatten(&zeros); rule.slots().len()],
+        };
         Optimizer { lr: rule.learning_rate(), rule: Box::new(rule), params, slots, step: 0 }
     }
 
@@ -90,50 +93,97 @@ impl Optimizer {
     /// # Errors
     /// A failed gradient or parameter; then no parameter changed.
     pub fn step(&mut self, grads: Gradients) -> Result<()> {
-        let found: Vec<(usize, Tensor)> = self
-            .params
-            .iter()
-            .enumerate()
-            .filter_map(|(i, (_, param))| Some((i, grads.of_node(param.node()?.id)?.clone())))
-            .collect();
-        let Some((first, _)) = found.first() else {
+        let mut found = Vec::with_capacity(self.params.len());
+        let mut gradients = Vec::with_capacity(self.params.len());
+        for (i, (_, param)) in self.params.iter().enumerate() {
+            if let Some(gradient) = param.id().and_then(|id| grads.of_node(id)) {
+                found.push(i);
+                gradients.push(gradient.clone());
+            }
+        }
+        let Some(&first) = found.first() else {
             let message = "no parameter has a gradient: differentiate a loss that depends on them";
             return Err(Error::argument("step", message));
         };
-        let device = self.params[*first].1.tensor().device().clone();
+        let device = self.params[first].1.tensor().device().clone();
         drop(grads);
-        no_grad(|| self.apply(found))?;
+        no_grad(|| self.apply(&found, gradients))?;
         device.flush()
     }
 
-    fn apply(&mut self, found: Vec<(usize, Tensor)>) -> Result<()> {
+    fn apply(&mut self, found: &[usize], gradients: Vec<Tensor>) -> Result<()> {
         let at = At { lr: self.lr, step: self.step + 1 };
-        let weights: Vec<Tensor> = found.iter().map(|(i, _)| self.params[*i].1.tensor().detach()).collect();
-        let grads: Vec<Tensor> = found.iter().map(|(_, grad)| grad.detach()).collect();
-        let slot = |s: usize| -> Vec<Tensor> { found.iter().map(|(i, _)| self.slots[*i][s].clone()).collect() };
-        let slots: Vec<Tensor> = (0..self.rule.slots().len()).map(|s| flatten(&slot(s))).collect();
-        let (w, new_slots) = self.rule.update(at, &flatten(&weights), &flatten(&grads), &slots);
-        let weights = unflatten(&w, &weights);
-        let new_slots: Vec<Vec<Tensor>> = new_slots.iter().map(|flat| unflatten(flat, &weights)).collect();
-        for tensor in weights.iter().chain(new_slots.iter().flatten()) {
-            tensor.check()?;
-        }
-        for (place, (i, _)) in found.iter().enumerate() {
-            self.params[*i].1.set(&weights[place])?;
-            for (s, parts) in new_slots.iter().enumerate() {
-                self.slots[*i][s] = parts[place].clone();
+        let weights: Vec<Tensor> = found.iter().map(|&i| self.params[i].1.tensor()).collect();
+        let total: usize = weights.iter().map(Tensor::numel).sum();
+        let all = found.len() == self.params.len();
+        let slots: Vec<Tensor> = match all {
+            true => self.slots.clone(),
+            false => self.slots.iter().map(|slot| self.parts(slot, found)).collect(),
+        };
+        let flat = flatten(&weights);
+        let dtype = flat.dtype();
+        let (w, new_slots) = self.rule.update(at, &flat, &flatten(&gradients), &slots);
+        drop((gradients, flat)); // held no longer, they are never written as tensors of their own
+        let w = w.contiguous();
+        for (part, tensor) in [("parameters", &w)].into_iter().chain(self.rule.slots().iter().copied().zip(&new_slots))
+        {
+            if tensor.value()?.layout.numel() != total {
+                let message = format!(
+                    "{} gave {part} of shape {} for {total} elements: give each as many as it had",
+                    self.rule.name(),
+                    tensor.shape()
+                );
+                return Err(Error::shape("step", message));
             }
         }
-        self.step = at.step;
+        if w.dtype() != dtype {
+            let message = format!("the parameters are {dtype}: {} gave {}", self.rule.name(), w.dtype());
+            return Err(Error::dtype("step", message));
+        }
+        let new_slots = match all {
+            true => new_slots,
+            false => self.slots.iter().zip(&new_slots).map(|(old, new)| self.with_parts(old, new, found)).collect(),
+        };
+        for slot in &new_slots {
+            slot.check()?;
+        }
+        let mut start = 0;
+        for (&i, old) in found.iter().zip(&weights) {
+            self.params[i].1.set_part(&w, start)?;
+            start += old.numel();
+        }
+        (self.slots, self.step) = (new_slots, at.step);
         Ok(())
+    }
+
+    /// Views of a flat slot, one for each parameter.
+    fn cut(&self, slot: &Tensor) -> Vec<Tensor> {
+        let shapes: Vec<Tensor> = self.params.iter().map(|(_, param)| param.tensor()).collect();
+        unflatten(slot, &shapes)
+    }
+
+    /// What a flat slot holds for some of the parameters, flat.
+    fn parts(&self, slot: &Tensor, which: &[usize]) -> Tensor {
+        let cut = self.cut(slot);
+        flatten(&which.iter().map(|&i| cut[i].clone()).collect::<Vec<_>>())
+    }
+
+    /// A flat slot with some of the parameters' parts replaced.
+    fn with_parts(&self, slot: &Tensor, new: &Tensor, which: &[usize]) -> Tensor {
+        let mut cut = self.cut(slot);
+        let like: Vec<Tensor> = which.iter().map(|&i| cut[i].clone()).collect();
+        for (&i, part) in which.iter().zip(unflatten(new, &like)) {
+            cut[i] = part;
+        }
+        flatten(&cut)
     }
 
     /// The state by name: `SLOT.PARAMETER`. Together with [`Optimizer::steps`] and the learning rate it resumes training.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         let mut all = BTreeMap::new();
-        for ((name, _), slots) in self.params.iter().zip(&self.slots) {
-            for (slot, tensor) in self.rule.slots().iter().zip(slots) {
-                all.insert(format!("{slot}.{name}"), tensor.clone());
+        for (slot, flat) in self.rule.slots().iter().zip(&self.slots) {
+            for ((name, _), part) in self.params.iter().zip(self.cut(flat)) {
+                all.insert(format!("{slot}.{name}"), part);
             }
         }
         all
@@ -145,20 +195,22 @@ impl Optimizer {
     /// A missing name or another shape.
     pub fn load_state(&mut self, state: &BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
         let mut next = Vec::with_capacity(self.slots.len());
-        for ((name, param), own) in self.params.iter().zip(&self.slots) {
-            let mut slots = Vec::with_capacity(own.len());
-            for (slot, have) in self.rule.slots().iter().zip(own) {
-                let key = format!("{slot}.{name}");
-                let Some(given) = state.get(&key).filter(|given| given.shape() == have.shape()) else {
+        for slot in self.rule.slots() {
+            let mut parts = Vec::with_capacity(self.params.len());
+            for (name, param) in &self.params {
+                let (key, own) = (format!("{slot}.{name}"), param.tensor());
+                let Some(given) = state.get(&key).filter(|given| given.shape() == own.shape()) else {
                     let message = format!(
                         "no tensor '{key}' of shape {}: resume with the optimizer and network of the file",
-                        have.shape()
+                        own.shape()
                     );
                     return Err(Error::argument("load_state", message));
                 };
-                slots.push(given.to_device(param.tensor().device()));
+                parts.push(given.to_device(own.device()));
             }
-            next.push(slots);
+            if !parts.is_empty() {
+                next.push(no_grad(|| flatten(&parts)).check()?.clone());
+            }
         }
         (self.slots, self.step) = (next, steps);
         Ok(())

@@ -34,7 +34,7 @@ pub struct Call {
     /// What to do.
     pub kernel: Arc<dyn Kernel>,
     /// What it reads.
-    pub inputs: SmallVec<[Input; 3]>,
+    pub inputs: SmallVec<[Input; 2]>,
     /// What it writes: row-major.
     pub output: Arc<Slot>,
     /// Shape and type of the output.

@@ -64,12 +64,9 @@ impl GradCall<'_> {
     /// # Errors
     /// When it does not.
     pub fn output(&self) -> Result<Tensor> {
-        let saved = self
-            .recorded
-            .output
-            .as_ref()
-            .map(|value| Tensor::new(Value { node: Some(self.node.clone()), ..value.clone() }));
-        saved.ok_or_else(|| self.fault("gradient reads the output, which it did not save".into()))
+        let saved = self.recorded.output.as_ref().and_then(Tensor::ok);
+        let whole = saved.map(|value| Tensor::new(Value { node: Some(self.node.clone()), ..value.clone() }));
+        whole.ok_or_else(|| self.fault("gradient reads the output, which it did not save".into()))
     }
 
     /// Shape and type of input `i`.
@@ -110,8 +107,9 @@ pub(crate) struct Edge {
 #[derive(Clone)]
 pub(crate) struct Recorded {
     pub rule: Arc<dyn Rule>,
-    pub inputs: SmallVec<[Edge; 3]>,
-    pub output: Option<Value>,
+    pub inputs: SmallVec<[Edge; 2]>,
+    /// Its values, if the rule reads them; without the node, which does not own itself.
+    pub output: Option<Tensor>,
     pub scalars: SmallVec<[u32; 4]>,
 }
 
@@ -120,7 +118,7 @@ pub(crate) struct Node {
     /// Grows with time: an operation's number is larger than its inputs'.
     pub id: u64,
     /// `None` for a leaf, and once `backward` has released it.
-    recorded: Mutex<Option<Box<Recorded>>>,
+    recorded: Mutex<Option<Recorded>>,
     pub is_leaf: bool,
 }
 
@@ -129,23 +127,25 @@ impl Node {
         Node::with(None, true)
     }
 
+    #[inline]
     pub fn operation(recorded: Recorded) -> Arc<Node> {
-        Node::with(Some(Box::new(recorded)), false)
+        Node::with(Some(recorded), false)
     }
 
-    fn with(recorded: Option<Box<Recorded>>, is_leaf: bool) -> Arc<Node> {
+    #[inline]
+    fn with(recorded: Option<Recorded>, is_leaf: bool) -> Arc<Node> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Arc::new(Node { id, recorded: Mutex::new(recorded), is_leaf })
     }
 
     /// Takes the record out, so that what it saved can be freed as soon as it was used.
-    pub fn release(&self) -> Option<Box<Recorded>> {
+    pub fn release(&self) -> Option<Recorded> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A copy of the record, which stays.
-    pub fn keep(&self) -> Option<Box<Recorded>> {
+    pub fn keep(&self) -> Option<Recorded> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

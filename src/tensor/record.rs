@@ -4,7 +4,7 @@ use crate::device::Device;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::ops::{Accepts, Op};
-use crate::plan::batch::{Call, push};
+use crate::plan::batch::{Call, Input, push};
 use crate::plan::kernel::{Kernel, Meta};
 use crate::plan::slot::Slot;
 use crate::shape::Layout;
@@ -18,13 +18,26 @@ use std::sync::Arc;
 /// Records `op` on the device of its inputs, of which there is at least one.
 #[track_caller]
 pub(crate) fn record(op: impl Op, inputs: &[&Tensor], scalars: &[u32]) -> Tensor {
-    let device = inputs.first().map_or_else(Device::cpu, |x| x.device().clone());
-    record_on(&device, op, inputs, scalars)
+    record_shared(Arc::new(op), inputs, scalars)
+}
+
+/// [`record`] of an operation that many calls share.
+#[track_caller]
+pub(crate) fn record_shared(op: Arc<impl Op>, inputs: &[&Tensor], scalars: &[u32]) -> Tensor {
+    match inputs.first() {
+        Some(x) => recorded(x.device(), op, inputs, scalars),
+        None => recorded(&Device::cpu(), op, inputs, scalars),
+    }
 }
 
 /// Records `op` on `device`, where its inputs must be.
 #[track_caller]
-pub(crate) fn record_on<O: Op>(device: &Device, op: O, inputs: &[&Tensor], scalars: &[u32]) -> Tensor {
+pub(crate) fn record_on(device: &Device, op: impl Op, inputs: &[&Tensor], scalars: &[u32]) -> Tensor {
+    recorded(device, Arc::new(op), inputs, scalars)
+}
+
+#[track_caller]
+fn recorded<O: Op>(device: &Device, op: Arc<O>, inputs: &[&Tensor], scalars: &[u32]) -> Tensor {
     if let Some(failed) = inputs.iter().find(|x| x.ok().is_none()) {
         return (*failed).clone();
     }
@@ -32,11 +45,10 @@ pub(crate) fn record_on<O: Op>(device: &Device, op: O, inputs: &[&Tensor], scala
     if let Some(half) = half_result(inputs).filter(|_| op.accepts() != Accepts::Stored) {
         let wide: SmallVec<[Tensor; 3]> = inputs.iter().map(|x| widened(x)).collect();
         let wide: SmallVec<[&Tensor; 3]> = wide.iter().collect();
-        let y = try_record(device, Arc::new(op), &wide, scalars)
-            .unwrap_or_else(|e| Tensor::failed(e.located(line), device));
+        let y = try_record(device, op, &wide, scalars).unwrap_or_else(|e| Tensor::failed(e.located(line), device));
         return if y.dtype() == DType::F32 { y.to_dtype(half) } else { y };
     }
-    try_record(device, Arc::new(op), inputs, scalars).unwrap_or_else(|e| Tensor::failed(e.located(line), device))
+    try_record(device, op, inputs, scalars).unwrap_or_else(|e| Tensor::failed(e.located(line), device))
 }
 
 /// The 16-bit type that the result is rounded to: when an input has one and no other input is wider.
@@ -51,7 +63,7 @@ fn widened(x: &Tensor) -> Tensor {
 }
 
 fn try_record<O: Op>(device: &Device, op: Arc<O>, inputs: &[&Tensor], scalars: &[u32]) -> Result<Tensor> {
-    let metas: SmallVec<[Meta; 3]> = inputs.iter().map(|x| x.value().map(Value::meta)).collect::<Result<_>>()?;
+    let mut metas: SmallVec<[Meta; 3]> = SmallVec::new();
     for x in inputs {
         if x.device() != device {
             return Err(Error::argument(
@@ -59,11 +71,15 @@ fn try_record<O: Op>(device: &Device, op: Arc<O>, inputs: &[&Tensor], scalars: &
                 format!("tensors on different devices: {device} and {}; move one with to_device", x.device()),
             ));
         }
+        metas.push(x.value()?.meta());
     }
     let meta = op.infer(&metas)?;
-    let node = graph_node(&op, inputs, &metas, meta.dtype, scalars);
+    let rule = is_remembered(inputs, meta.dtype).then(|| op.clone());
     let value = compute(device, op, inputs, meta, scalars)?;
-    Ok(attach(value, node))
+    Ok(match rule {
+        Some(rule) => attach(value, rule, inputs, scalars),
+        None => Tensor::new(value),
+    })
 }
 
 /// Runs `op` without autograd: pushes the call, or fills the result at once when it is empty.
@@ -74,20 +90,21 @@ fn compute<O: Op>(device: &Device, op: Arc<O>, inputs: &[&Tensor], meta: Meta, s
         return Ok(Value { device: device.clone(), slot: Arc::new(slot), layout, node: None });
     }
     let accepts = op.accepts();
-    let mut views = SmallVec::new();
+    let mut views: SmallVec<[Input; 2]> = SmallVec::new();
     for x in inputs {
-        let mut view = match accepts {
-            Accepts::RowMajor => x.contiguous().value()?.input(),
-            Accepts::Any | Accepts::Broadcast | Accepts::Stored => x.value()?.input(),
-        };
-        if accepts == Accepts::Broadcast {
+        match accepts {
+            Accepts::RowMajor => views.push(x.contiguous().value()?.input()),
+            Accepts::Any | Accepts::Broadcast | Accepts::Stored => views.push(x.value()?.input()),
+        }
+        if let Some(view) = views.last_mut()
+            && accepts == Accepts::Broadcast
+            && view.layout.shape != meta.shape
+        {
             view.layout = view.layout.expand(Kernel::name(&*op), &meta.shape)?;
         }
-        views.push(view);
     }
     let slot = Arc::new(Slot::empty(meta.dtype, meta.shape.numel()));
-    let call = Call { kernel: op, inputs: views, output: slot.clone(), meta, scalars: scalars.into() };
-    push(device, call)?;
+    push(device, Call { kernel: op, inputs: views, output: slot.clone(), meta, scalars: scalars.into() })?;
     Ok(Value { device: device.clone(), slot, layout, node: None })
 }
 
@@ -96,53 +113,49 @@ fn is_remembered(inputs: &[&Tensor], dtype: DType) -> bool {
     dtype.is_float() && is_grad_enabled() && inputs.iter().any(|x| x.is_tracked())
 }
 
-/// The node of a call whose result a gradient can flow through, and whether it reads the output.
-fn graph_node<R: Rule>(
-    rule: &Arc<R>,
-    inputs: &[&Tensor],
-    metas: &[Meta],
-    dtype: DType,
-    scalars: &[u32],
-) -> Option<(Recorded, bool)> {
-    is_remembered(inputs, dtype).then(|| {
-        let wants = inputs.iter().enumerate().filter(|(_, x)| x.is_tracked()).map(|(i, _)| 1u32 << i.min(31));
-        let saves = rule.saves(wants.fold(0, |all, bit| all | bit));
-        let edge = |(i, (x, meta)): (usize, (&&Tensor, &Meta))| Edge {
-            meta: *meta,
-            node: x.ok().and_then(|value| value.node.clone()),
+/// `value`, computed from `inputs`, with a node that a gradient can flow back through by `rule`.
+fn attach<R: Rule>(value: Value, rule: Arc<R>, inputs: &[&Tensor], scalars: &[u32]) -> Tensor {
+    let wants = inputs.iter().enumerate().filter(|(_, x)| x.is_tracked()).map(|(i, _)| 1u32 << i.min(31));
+    let saves = rule.saves(wants.fold(0, |all, bit| all | bit));
+    let edge = |(i, x): (usize, &&Tensor)| {
+        x.ok().map(|from| Edge {
+            meta: from.meta(),
+            node: from.node.clone(),
             value: (saves.inputs >> i.min(31) & 1 == 1).then(|| (*x).clone()),
-        };
-        let inputs = inputs.iter().zip(metas).enumerate().map(edge).collect();
-        let recorded = Recorded { rule: rule.clone(), inputs, output: None, scalars: scalars.into() };
-        (recorded, saves.output)
-    })
-}
-
-fn attach(value: Value, node: Option<(Recorded, bool)>) -> Tensor {
-    let Some((mut recorded, saves_output)) = node else { return Tensor::new(value) };
-    if saves_output {
-        recorded.output = Some(value.clone()); // without its node: a node does not own itself
-    }
+        })
+    };
+    let output = saves.output.then(|| Tensor::new(Value { node: None, ..value.clone() }));
+    let recorded = Recorded {
+        rule,
+        inputs: inputs.iter().enumerate().filter_map(edge).collect(),
+        output,
+        scalars: scalars.into(),
+    };
     Tensor::new(Value { node: Some(Node::operation(recorded)), ..value })
 }
 
 /// Another view of the same storage, recorded for autograd only: nothing runs.
 pub(crate) fn record_view(rule: impl Rule, x: &Tensor, layout: Layout) -> Tensor {
     let Some(value) = x.ok() else { return x.clone() };
-    let view = Value { layout, node: None, ..value.clone() };
-    if !is_remembered(&[x], value.dtype()) {
-        return Tensor::new(view);
-    }
-    attach(view, graph_node(&Arc::new(rule), &[x], &[value.meta()], value.dtype(), &[]))
+    let view = Value { device: value.device.clone(), slot: value.slot.clone(), layout, node: None };
+    remember(view, rule, &[x])
 }
 
 /// The result `y` (computed without tracking) as the output of `rule` on `inputs`.
 pub(crate) fn record_rule(rule: impl Rule, inputs: &[&Tensor], y: Tensor) -> Tensor {
-    let Some(value) = y.ok() else { return y };
-    let metas: Option<SmallVec<[Meta; 3]>> = inputs.iter().map(|x| x.ok().map(Value::meta)).collect();
-    let Some(metas) = metas else { return y };
-    let node = graph_node(&Arc::new(rule), inputs, &metas, value.dtype(), &[]);
-    attach(Value { node: None, ..value.clone() }, node)
+    match y.ok() {
+        Some(value) if inputs.iter().all(|x| x.ok().is_some()) => {
+            remember(Value { node: None, ..value.clone() }, rule, inputs)
+        }
+        _ => y,
+    }
+}
+
+fn remember(value: Value, rule: impl Rule, inputs: &[&Tensor]) -> Tensor {
+    match is_remembered(inputs, value.dtype()) {
+        true => attach(value, Arc::new(rule), inputs, &[]),
+        false => Tensor::new(value),
+    }
 }
 
 thread_local! {
@@ -163,12 +176,21 @@ pub fn is_grad_enabled() -> bool {
 /// assert!(!no_grad(|| &w * 2.0).is_tracked());
 /// ```
 pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            GRAD_ENABLED.set(self.0);
-        }
-    }
-    let _restore = Restore(GRAD_ENABLED.replace(false));
+    let _untracked = Untracked::begin();
     f()
+}
+
+/// As long as it lives, operations of this thread are not remembered.
+pub(crate) struct Untracked(bool);
+
+impl Untracked {
+    pub fn begin() -> Untracked {
+        Untracked(GRAD_ENABLED.replace(false))
+    }
+}
+
+impl Drop for Untracked {
+    fn drop(&mut self) {
+        GRAD_ENABLED.set(self.0);
+    }
 }
