@@ -71,7 +71,7 @@ pub struct Row {
 
 /// Every kind of model that learns from answers.
 pub const MODELS: &[Row] = &[
-    drawn(row::<CalibratedClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt)),
+    drawn(row::<CalibratedClassifier>(Predicts::Labels, Needs::Scaling, Missing::Refused)),
     row::<DummyClassifier>(Predicts::Labels, Needs::Nothing, Missing::Learnt),
     row::<DummyRegressor>(Predicts::Values, Needs::Nothing, Missing::Learnt),
     row::<LinearRegression>(Predicts::Values, Needs::Nothing, Missing::Refused),

@@ -28,9 +28,8 @@ pub enum Calibration {
 /// use tilework::models::{CalibratedClassifier, Estimator};
 /// let x: Vec<[f64; 1]> = (0..20).map(|i| [f64::from(i)]).collect();
 /// let y: Vec<u32> = (0..20).map(|i| u32::from(i >= 10)).collect();
-/// let settings = CalibratedClassifier { estimator: "dummy-classifier".into(), ..CalibratedClassifier::default() };
-/// let model = settings.fit(x.as_slice(), &y)?;
-/// assert!((model.predict_proba(x.as_slice())?[[0, 0]] - 0.5).abs() < 1e-6);
+/// let model = CalibratedClassifier { cv: 2, ..CalibratedClassifier::default() }.fit(x.as_slice(), &y)?;
+/// assert!(model.predict_proba(&[[19.0]])?[[0, 1]] > 0.8);
 /// # Ok::<(), tilework::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +51,7 @@ pub struct CalibratedClassifier {
 
 impl Default for CalibratedClassifier {
     fn default() -> CalibratedClassifier {
-        let estimator = "dummy-classifier".to_string();
+        let estimator = "linear-svc".to_string();
         let settings = Settings::new();
         CalibratedClassifier { estimator, settings, method: Calibration::Sigmoid, cv: 5, ensemble: true }
     }

@@ -64,10 +64,10 @@ pub struct StackingRegressor {
 
 impl Default for StackingClassifier {
     fn default() -> StackingClassifier {
-        let estimators = vec![Member::new("linear", "linear-svc"), Member::new("near", "knn-classifier")];
+        let estimators = vec![Member::new("linear", "logistic-regression"), Member::new("near", "knn-classifier")];
         StackingClassifier {
             estimators,
-            final_estimator: Member::new("final", "linear-svc"),
+            final_estimator: Member::new("final", "logistic-regression"),
             cv: 5,
             passthrough: false,
         }
@@ -76,8 +76,8 @@ impl Default for StackingClassifier {
 
 impl Default for StackingRegressor {
     fn default() -> StackingRegressor {
-        let estimators = vec![Member::new("linear", "linear-svr"), Member::new("near", "knn-regressor")];
-        StackingRegressor { estimators, final_estimator: Member::new("final", "linear-svr"), cv: 5, passthrough: false }
+        let estimators = vec![Member::new("linear", "ridge"), Member::new("near", "knn-regressor")];
+        StackingRegressor { estimators, final_estimator: Member::new("final", "ridge"), cv: 5, passthrough: false }
     }
 }
 

@@ -64,7 +64,7 @@ pub struct VotingRegressor {
 impl Default for VotingClassifier {
     fn default() -> VotingClassifier {
         let estimators = vec![
-            Member::new("linear", "linear-svc"),
+            Member::new("linear", "logistic-regression"),
             Member::new("near", "knn-classifier"),
             Member::new("bayes", "gaussian-nb"),
         ];
@@ -74,7 +74,7 @@ impl Default for VotingClassifier {
 
 impl Default for VotingRegressor {
     fn default() -> VotingRegressor {
-        let estimators = vec![Member::new("linear", "linear-svr"), Member::new("near", "knn-regressor")];
+        let estimators = vec![Member::new("linear", "ridge"), Member::new("near", "knn-regressor")];
         VotingRegressor { estimators, weights: None }
     }
 }
