@@ -5,6 +5,7 @@ mod golden;
 
 use golden::*;
 use ndarray::{Array2, ArrayView1};
+use tilework::models::linear::BayesianRidge;
 use tilework::models::{
     BernoulliNb, Components, Estimator, FittedPca, GaussianNb, KMeans, KnnClassifier, KnnRegressor, Member,
     MlpClassifier, MlpSettings, MultinomialNb, NeighborWeights, Pca, PcaSolver, Problem, StackingClassifier, Start,
@@ -53,6 +54,25 @@ fn naive_bayes_gives_scikit_learn_s_probabilities() {
     close("bernoulli", p.predict_proba(&iris.test).unwrap(), &numbers(&golden["bernoulli_nb"]), 1e-9);
     let negative = MultinomialNb::default().fit(&[[1.0], [-2.0]], &[0u32, 1]).unwrap_err().to_string();
     assert!(negative.contains("-2 in row 1, column 0"), "{negative}");
+}
+
+#[test]
+fn bayesian_ridge_finds_scikit_learn_s_penalty() {
+    let (iris, golden) = (iris(), json("golden_models.json"));
+    let y: Vec<f64> = iris.target.iter().zip(&iris.y).map(|(t, &label)| t + f64::from(label)).collect();
+    let few = BayesianRidge { fit_intercept: false, tol: 1e-6, alpha_init: Some(2.0), ..BayesianRidge::default() };
+    for (name, settings, rows) in [("all", BayesianRidge::default(), y.len()), ("few", few, 3)] {
+        let exact = &golden[format!("bayesian_ridge_{name}")];
+        let x = iris.x.slice(ndarray::s![..rows, ..]);
+        let model = settings.learn(&Problem::new(x, &y[..rows]).weights(&iris.weights[..rows])).unwrap();
+        close(name, model.coef.iter().copied(), &numbers(&exact["coef"]), 1e-9);
+        // The precisions are of sums of small squares, which lose some digits.
+        let rest = [model.intercept, model.alpha().unwrap(), model.lambda().unwrap()];
+        close(name, rest, &numbers(&exact["rest"]), 1e-7);
+        assert_eq!(model.n_iter as u64, exact["n_iter"].as_u64().unwrap());
+    }
+    let bad = BayesianRidge { lambda_1: -1.0, ..BayesianRidge::default() }.fit(&iris.x, &y).unwrap_err().to_string();
+    assert!(bad.contains("lambda_1 is -1"), "{bad}");
 }
 
 #[test]

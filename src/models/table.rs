@@ -4,7 +4,7 @@ use super::calibration::CalibratedClassifier;
 use super::dummy::{DummyClassifier, DummyRegressor};
 use super::ensemble::{StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor};
 use super::estimator::{Estimator, Model};
-use super::linear::{ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge};
+use super::linear::{BayesianRidge, ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge};
 use super::naive_bayes::{BernoulliNb, GaussianNb, MultinomialNb};
 use super::neighbors::{KnnClassifier, KnnRegressor};
 use super::perceptron::{MlpClassifier, MlpRegressor};
@@ -76,6 +76,7 @@ pub const MODELS: &[Row] = &[
     row::<DummyRegressor>(Predicts::Values, Needs::Nothing, Missing::Learnt),
     row::<LinearRegression>(Predicts::Values, Needs::Nothing, Missing::Refused),
     row::<Ridge>(Predicts::Values, Needs::Scaling, Missing::Refused),
+    row::<BayesianRidge>(Predicts::Values, Needs::Scaling, Missing::Refused),
     row::<Lasso>(Predicts::Values, Needs::Scaling, Missing::Refused),
     row::<ElasticNet>(Predicts::Values, Needs::Scaling, Missing::Refused),
     row::<LogisticRegression>(Predicts::Labels, Needs::Scaling, Missing::Refused),

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn import __version__
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.linear_model import BayesianRidge
 from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
@@ -47,4 +48,7 @@ for solver in ["full", "covariance_eigh"]:
     m = PCA(3, svd_solver=solver, whiten=True).fit(A)
     out["pca_" + solver] = {"components": flat(m.components_), "variance": flat(m.explained_variance_),
                             "noise": m.noise_variance_, "transform": flat(m.transform(C))}
+for name, m, rows in [("all", BayesianRidge(), len(b)), ("few", BayesianRidge(fit_intercept=False, tol=1e-6, alpha_init=2.0), 3)]:
+    m.fit(A[:rows, :], t[:rows] + b[:rows], sample_weight=w[:rows])
+    out["bayesian_ridge_" + name] = {"coef": flat(m.coef_), "rest": [m.intercept_, m.alpha_, m.lambda_], "n_iter": m.n_iter_}
 json.dump(out, open("golden_models.json", "w"))

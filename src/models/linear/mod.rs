@@ -2,6 +2,7 @@
 //! equations lose every digit on ill-conditioned data; and logistic regression.
 
 mod batches;
+mod bayesian_ridge;
 mod descent;
 mod elastic_net;
 mod lbfgs;
@@ -17,6 +18,7 @@ mod triangle;
 mod wide;
 
 pub use batches::Batches;
+pub use bayesian_ridge::BayesianRidge;
 pub use elastic_net::{ElasticNet, Lasso};
 pub use least_squares::{LinearRegression, LinearSolver};
 pub use logistic::{FittedLogisticRegression, LogisticRegression, LogisticSolver, Penalty};
@@ -38,6 +40,8 @@ use std::marker::PhantomData;
 pub type FittedLinearRegression = FittedLinear<LinearRegression>;
 /// A fitted [`Ridge`].
 pub type FittedRidge = FittedLinear<Ridge>;
+/// A fitted [`BayesianRidge`].
+pub type FittedBayesianRidge = FittedLinear<BayesianRidge>;
 /// A fitted [`Lasso`].
 pub type FittedLasso = FittedLinear<Lasso>;
 /// A fitted [`ElasticNet`].
@@ -55,6 +59,8 @@ pub struct FittedLinear<E> {
     /// Whether the solver came within its tolerance; a direct one always does.
     pub converged: bool,
     summary: Option<Summary>,
+    /// Of a [`BayesianRidge`]: of the noise and of the coefficients.
+    precisions: Option<(f64, f64)>,
     of: PhantomData<fn() -> E>,
 }
 
@@ -65,6 +71,8 @@ struct Note {
     n_iter: usize,
     converged: bool,
     summary: Option<Summary>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    precisions: Option<(f64, f64)>,
 }
 
 impl<E: Estimator> FittedLinear<E> {
@@ -75,7 +83,15 @@ impl<E: Estimator> FittedLinear<E> {
             let message = "numbers leave the range of f64 on the way; scale the columns".to_owned();
             return Err(Error::NonFinite { op: E::NAME, message });
         }
-        Ok(FittedLinear { coef, intercept, n_iter: 0, converged: true, summary: None, of: PhantomData })
+        Ok(FittedLinear {
+            coef,
+            intercept,
+            n_iter: 0,
+            converged: true,
+            summary: None,
+            precisions: None,
+            of: PhantomData,
+        })
     }
 
     /// The number for each row, `[N]`.
@@ -125,20 +141,21 @@ impl<E: Estimator> Model for FittedLinear<E> {
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {
-        let (n_iter, converged, summary) = (self.n_iter, self.converged, self.summary.clone());
-        out.note(&Note { width: self.coef.len(), n_iter, converged, summary })?;
+        let (n_iter, converged, precisions) = (self.n_iter, self.converged, self.precisions);
+        let summary = self.summary.clone();
+        out.note(&Note { width: self.coef.len(), n_iter, converged, summary, precisions })?;
         out.doubles("coef", &self.coef, &[self.coef.len()])?;
         out.doubles("intercept", &[self.intercept], &[1])
     }
 
     fn restore(from: &Reader<'_>) -> Result<FittedLinear<E>> {
-        let Note { width, n_iter, converged, summary } = from.note()?;
+        let Note { width, n_iter, converged, summary, precisions } = from.note()?;
         let (coef, intercept) = (from.vector("coef", width)?, from.vector("intercept", 1)?);
         let fitted = FittedLinear::new(coef, intercept.first().copied().unwrap_or(f64::NAN));
         let fitted = fitted.map_err(|_| from.error("coefficients that are not finite"))?;
         if width == 0 || summary.as_ref().is_some_and(|summary| !summary.fits(width)) {
             return Err(from.error("coefficients and their summary do not fit together"));
         }
-        Ok(FittedLinear { n_iter, converged, summary, ..fitted })
+        Ok(FittedLinear { n_iter, converged, summary, precisions, ..fitted })
     }
 }
