@@ -6,6 +6,7 @@ mod common;
 use common::{features, multi50k};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
+use tilework::models::prepare::Transformer;
 use tilework::models::{Components, KMeans, Pca, Start};
 
 fn fits(c: &mut Criterion) {

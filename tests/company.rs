@@ -6,6 +6,7 @@ mod golden;
 use golden::*;
 use ndarray::{Array2, ArrayView1};
 use tilework::models::linear::BayesianRidge;
+use tilework::models::prepare::{Transform, Transformer};
 use tilework::models::{
     BernoulliNb, Components, Estimator, FittedPca, GaussianNb, KMeans, KnnClassifier, KnnRegressor, Member,
     MlpClassifier, MlpSettings, MultinomialNb, NeighborWeights, Pca, PcaSolver, Problem, StackingClassifier, Start,

@@ -256,6 +256,9 @@ fn settings(row: &TransformerRow) -> Map<String, Value> {
         "one-hot-encoder" => json!({"handle_unknown": "ignore"}),
         "ordinal-encoder" => json!({"unknown_value": -1.0}),
         "select-k-best" => json!({"k": 2}),
+        // Forests of few trees are as good here.
+        "select-from-model" | "rfe" => json!({"settings": {"n_estimators": 5}}),
+        "rfecv" => json!({"settings": {"n_estimators": 5}, "cv": 2}),
         "gaussian-random-projection" | "sparse-random-projection" => json!({"n_components": 3}),
         _ => json!({}),
     };

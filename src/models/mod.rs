@@ -10,6 +10,8 @@ mod class_weight;
 #[cfg(feature = "models")]
 mod cluster;
 #[cfg(feature = "models")]
+mod directions;
+#[cfg(feature = "models")]
 mod dummy;
 #[cfg(feature = "models")]
 mod ensemble;
@@ -45,6 +47,8 @@ mod table;
 mod tiles;
 #[cfg(feature = "models")]
 mod tree;
+#[cfg(feature = "models")]
+mod truncated_svd;
 
 pub use mlp::{FittedMlp, Mlp, Scaling};
 pub use network::Activation;
@@ -73,4 +77,5 @@ pub use {
     },
     table::{MODELS, Missing, Needs, Predicts, Row, load},
     tree::*,
+    truncated_svd::{FittedTruncatedSvd, SvdAlgorithm, TruncatedSvd},
 };

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tilework::data::{Dataset, ReadOptions, Table};
-use tilework::models::prepare::{FittedPipeline, Pipeline, Step, TRANSFORMERS, TransformerRow, Uses};
+use tilework::models::prepare::{
+    FittedPipeline, Pipeline, Step, TRANSFORMERS, Transform, Transformer, TransformerRow, Uses,
+};
 use tilework::models::{
     Components, Estimator, FittedMlp, FittedPca, IsolationForest, KMeans, MODELS, Mlp, Model, Pca, Prediction, Problem,
     Row, load, save,
@@ -150,6 +152,9 @@ fn of_step(step: &'static TransformerRow) -> Kind {
             "one-hot-encoder" => json!({"handle_unknown": "ignore"}),
             "ordinal-encoder" => json!({"unknown_value": -1.0}),
             "select-k-best" => json!({"k": 2}),
+            "select-from-model" | "rfe" => json!({"estimator": "ridge"}),
+            "rfecv" => json!({"estimator": "ridge", "cv": 3}),
+            "iterative-imputer" => json!({"estimator": "ridge", "max_iter": 2, "add_indicator": true}),
             "quantile-transformer" => json!({"n_quantiles": 10}),
             "gaussian-random-projection" | "sparse-random-projection" => json!({"n_components": 2}),
             _ => json!({}),

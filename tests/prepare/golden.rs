@@ -4,8 +4,10 @@ use ndarray::Array2;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use tilework::models::prepare::{SelectKBest, TargetEncoder, Transform, Transformer, TransformerRow};
-use tilework::models::{Answer, Problem};
+use tilework::models::prepare::{
+    IterativeImputer, Rfe, Rfecv, SelectFromModel, SelectKBest, TargetEncoder, Transform, Transformer, TransformerRow,
+};
+use tilework::models::{Answer, Components, Problem, SvdAlgorithm, TruncatedSvd};
 
 type Rows = Vec<Vec<Option<f64>>>;
 
@@ -16,6 +18,18 @@ struct Golden {
     labels: Vec<u32>,
     rows: Vec<Case>,
     scores: BTreeMap<String, Vec<f64>>,
+    fitted: Fitted,
+}
+
+/// What fitted steps know.
+#[derive(Deserialize)]
+struct Fitted {
+    explained_variance: Vec<f64>,
+    explained_variance_ratio: Vec<f64>,
+    singular_values: Vec<f64>,
+    ranking: Vec<f64>,
+    scores: Vec<f64>,
+    n_iter: usize,
 }
 
 #[derive(Deserialize)]
@@ -85,4 +99,70 @@ fn rows_of_the_fit_are_encoded_by_the_answers_of_others() {
         TargetEncoder { smooth: Some(0.0), ..TargetEncoder::default() }.learn_and_apply(&Problem::new(&x, &y)).unwrap();
     assert!(made.iter().all(|code| code.abs() < 3.0), "{made}");
     assert_eq!(fitted.transform(&x).unwrap().column(0).to_vec(), y);
+}
+
+fn near(what: &str, found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let same = |(f, e): (&f64, &f64)| (f - e).abs() <= 1e-11 * (1.0 + e.abs());
+    assert!(found.iter().zip(expected).all(same), "{what}: {found:?} is not {expected:?}");
+}
+
+#[test]
+fn fitted_steps_know_what_scikit_learn_s_know() {
+    let Golden { data, values, fitted: expected, .. } = golden();
+    let (x, gaps) = (matrix(&data["X"]), matrix(&data["G"]));
+    for algorithm in [SvdAlgorithm::Exact, SvdAlgorithm::Randomized, SvdAlgorithm::Auto] {
+        let svd = TruncatedSvd { n_components: 3, algorithm, ..TruncatedSvd::default() }.fit(&x).unwrap();
+        near("variance", &svd.explained_variance, &expected.explained_variance);
+        near("ratio", &svd.explained_variance_ratio, &expected.explained_variance_ratio);
+        near("singular values", &svd.singular_values, &expected.singular_values);
+        let back = svd.inverse_transform(&svd.transform(&x).unwrap()).unwrap();
+        let lost = (&back - &x).mapv(|d| d * d).sum();
+        let whole = x.mapv(|v| v * v).sum();
+        let kept = svd.singular_values.iter().map(|s| s * s).sum::<f64>();
+        assert!((lost + kept - whole).abs() < 1e-9 * whole, "{lost} lost, {kept} kept of {whole}");
+    }
+    let estimator = Some("linear-regression".to_owned());
+    let rfe = Rfe { n_features_to_select: Some(Components::Count(1)), estimator: estimator.clone(), ..Rfe::default() };
+    assert_eq!(rfe.fit_to(&x, &values).unwrap().scores, expected.ranking);
+    let scores = Rfecv { estimator, ..Rfecv::default() }.scores(&Problem::new(&x, &values)).unwrap();
+    assert_eq!(scores.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [4, 3, 2, 1]);
+    let means: Vec<f64> = scores.iter().map(|(_, folds)| folds.iter().sum::<f64>() / 5.0).collect();
+    near("scores", &means, &expected.scores);
+    let imputer = IterativeImputer::default().fit(&gaps).unwrap();
+    assert_eq!((imputer.n_iter, imputer.converged), (expected.n_iter, true));
+}
+
+#[test]
+fn steps_that_ask_a_model_say_what_is_wrong_with_it() {
+    let (x, y) = ([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0]], [1.0, 2.0, 3.0]);
+    let select = |settings: Value| {
+        let settings: SelectFromModel = serde_json::from_value(settings).unwrap();
+        settings.fit_to(&x, &y).unwrap_err().to_string()
+    };
+    for (settings, said) in [
+        (json!({"estimator": "nosuch"}), "no model is called \"nosuch\""),
+        (json!({"estimator": "knn-regressor"}), "\"knn-regressor\" has neither coefficients nor importances"),
+        (json!({"estimator": "ridge", "threshold": 1e9}), "no column reaches 1000000000 in the ridge"),
+        (json!({"estimator": "ridge", "max_features": 0}), "max_features 0 keeps nothing"),
+        (json!({"estimator": "ridge", "settings": {"beta": 1}}), "beta"),
+    ] {
+        let text = select(settings);
+        assert!(text.contains(said), "{text}");
+    }
+    let threshold = serde_json::from_value::<SelectFromModel>(json!({"threshold": "2*mode"})).unwrap_err().to_string();
+    assert!(threshold.contains("threshold \"2*mode\"; give a number"), "{threshold}");
+    let error = |rfe: Rfe| rfe.fit_to(&x, &y).unwrap_err().to_string();
+    let many = Rfe { n_features_to_select: Some(Components::Count(3)), ..Rfe::default() };
+    assert!(error(many).contains("give 1 to 2, or a share up to 1"));
+    assert!(error(Rfe { step: Components::Count(0), ..Rfe::default() }).contains("step Count(0); give 1 or more"));
+    assert!(Rfe::default().fit(&x).unwrap_err().to_string().contains("no answers given"));
+    let imputer = |settings: Value| {
+        let settings: IterativeImputer = serde_json::from_value(settings).unwrap();
+        settings.fit(&x).unwrap_err().to_string()
+    };
+    assert!(imputer(json!({"estimator": "svc"})).contains("\"svc\" tells classes apart"));
+    assert!(imputer(json!({"min_value": 2.0, "max_value": 1.0})).contains("min_value 2 and max_value 1"));
+    let wide = TruncatedSvd { n_components: 3, ..TruncatedSvd::default() }.fit(&x).unwrap_err().to_string();
+    assert!(wide.contains("n_components 3 of 3 rows and 2 features; give 1 to 2"), "{wide}");
 }

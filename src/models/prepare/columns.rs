@@ -198,7 +198,7 @@ fn pick(features: &[Feature], places: &[usize]) -> Vec<Feature> {
 }
 
 /// The columns at `places` as an array of their own.
-fn columns_of(x: Matrix<'_>, places: &[usize]) -> Array2<f64> {
+pub(super) fn columns_of(x: Matrix<'_>, places: &[usize]) -> Array2<f64> {
     match x {
         Matrix::F64(x) => x.select(Axis(1), places), // below the width: resolved or checked
         Matrix::F32(x) => x.select(Axis(1), places).mapv(f64::from),

@@ -101,6 +101,11 @@ fn commonest(sorted: &[f64]) -> Option<f64> {
         .and_then(|run| run.first().copied())
 }
 
+/// The column that says where another has no value.
+pub(super) fn mark(of: &Feature) -> Feature {
+    Feature::number(format!("{}_missing", of.name))
+}
+
 impl Transform for FittedSimpleImputer {
     fn kind(&self) -> &'static str {
         SimpleImputer::NAME
@@ -128,8 +133,7 @@ impl Transform for FittedSimpleImputer {
 
     fn features(&self, from: &[Feature]) -> Vec<Feature> {
         let pick = |columns: &[u32]| columns.iter().filter_map(|&i| from.get(i as usize)).cloned().collect::<Vec<_>>();
-        let marks = pick(&self.indicators).into_iter().map(|f| Feature::number(format!("{}_missing", f.name)));
-        pick(&self.kept).into_iter().chain(marks).collect()
+        pick(&self.kept).into_iter().chain(pick(&self.indicators).iter().map(mark)).collect()
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

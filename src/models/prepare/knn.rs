@@ -1,5 +1,6 @@
 //! Missing values filled in from the rows that are most alike.
 
+use super::impute::mark;
 use super::transformer::{Feature, Transform, Transformer};
 use crate::data::Matrix;
 use crate::device::cpu::Cpu;
@@ -29,11 +30,13 @@ pub struct KnnImputer {
     pub n_neighbors: usize,
     /// How they count.
     pub weights: NeighbourWeights,
+    /// As [`SimpleImputer::add_indicator`](super::SimpleImputer::add_indicator).
+    pub add_indicator: bool,
 }
 
 impl Default for KnnImputer {
     fn default() -> KnnImputer {
-        KnnImputer { n_neighbors: 5, weights: NeighbourWeights::Uniform }
+        KnnImputer { n_neighbors: 5, weights: NeighbourWeights::Uniform, add_indicator: false }
     }
 }
 
@@ -72,6 +75,12 @@ impl FittedKnnImputer {
 
     fn kept(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.means.len()).filter(|&i| !self.means[i].is_nan())
+    }
+
+    /// The columns that have an indicator.
+    fn marked(&self) -> impl Iterator<Item = usize> + '_ {
+        let gap = |i: &usize| self.rows.column(*i).iter().any(|v| v.is_nan());
+        (0..self.means.len()).filter(|_| self.settings.add_indicator).filter(gap)
     }
 
     /// Fills in one row.
@@ -121,7 +130,7 @@ impl Transform for FittedKnnImputer {
     }
 
     fn outputs(&self) -> usize {
-        self.kept().count()
+        self.kept().count() + self.marked().count()
     }
 
     fn apply(&self, x: Matrix<'_>) -> Result<Array2<f64>> {
@@ -132,11 +141,16 @@ impl Transform for FittedKnnImputer {
         for_chunks(Cpu::new().threads(), &mut values, width, work, |_, row| self.fill(row));
         let filled = Array2::from_shape_vec((x.rows(), width), values)
             .map_err(|e| Error::internal(KnnImputer::NAME, e.to_string()))?;
-        Ok(filled.select(ndarray::Axis(1), &self.kept().collect::<Vec<_>>()))
+        let kept = filled.select(ndarray::Axis(1), &self.kept().collect::<Vec<_>>());
+        let marked: Vec<usize> = self.marked().collect();
+        let marks = Array2::from_shape_fn((x.rows(), marked.len()), |(i, j)| f64::from(x.get(i, marked[j]).is_nan()));
+        ndarray::concatenate(ndarray::Axis(1), &[kept.view(), marks.view()])
+            .map_err(|e| Error::internal(KnnImputer::NAME, e.to_string()))
     }
 
     fn features(&self, from: &[Feature]) -> Vec<Feature> {
-        self.kept().filter_map(|i| from.get(i)).cloned().collect()
+        let pick = |i: usize| from.get(i);
+        self.kept().filter_map(pick).cloned().chain(self.marked().filter_map(pick).map(mark)).collect()
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

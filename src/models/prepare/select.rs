@@ -1,5 +1,7 @@
 //! Columns that are worth keeping.
 
+use super::from_model::SelectFromModel;
+use super::rfe::{Rfe, Rfecv};
 use super::score::{ScoreFunc, scores};
 use super::transformer::{Feature, Transform, Transformer};
 use crate::data::Matrix;
@@ -40,13 +42,14 @@ impl Default for SelectKBest {
     }
 }
 
-/// A fitted selection of either kind.
+/// A fitted selection of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FittedSelection {
     kind: &'static str,
     /// The columns that are kept, ascending.
     pub kept: Vec<u32>,
-    /// The variance or score of each column; NaN of one that has none, such as a constant.
+    /// What each column was chosen by: its variance, score, importance or, of an elimination, rank; NaN of one that has none,
+    /// such as the F value of a constant.
     pub scores: Vec<f64>,
 }
 
@@ -95,6 +98,12 @@ impl Transformer for SelectKBest {
     }
 }
 
+impl FittedSelection {
+    pub(super) fn new(kind: &'static str, kept: Vec<u32>, scores: Vec<f64>) -> FittedSelection {
+        FittedSelection { kind, kept, scores }
+    }
+}
+
 impl Transform for FittedSelection {
     fn kind(&self) -> &'static str {
         self.kind
@@ -136,7 +145,7 @@ impl Transform for FittedSelection {
 
     fn restore(from: &Reader<'_>) -> Result<FittedSelection> {
         let (kind, width): (String, usize) = from.note()?;
-        let kinds = [VarianceThreshold::NAME, SelectKBest::NAME];
+        let kinds = [VarianceThreshold::NAME, SelectKBest::NAME, SelectFromModel::NAME, Rfe::NAME, Rfecv::NAME];
         let kind =
             kinds.into_iter().find(|known| *known == kind).ok_or_else(|| from.error("no selection known here"))?;
         let (kept, _) = from.counts("kept")?;

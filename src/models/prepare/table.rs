@@ -2,7 +2,9 @@
 
 use super::bins::KBinsDiscretizer;
 use super::columns::ColumnTransformer;
+use super::from_model::SelectFromModel;
 use super::impute::SimpleImputer;
+use super::iterative::IterativeImputer;
 use super::knn::KnnImputer;
 use super::normalize::Normalizer;
 use super::one_hot::OneHotEncoder;
@@ -11,12 +13,13 @@ use super::polynomial::PolynomialFeatures;
 use super::power::PowerTransformer;
 use super::projection::{GaussianRandomProjection, SparseRandomProjection};
 use super::quantile::QuantileTransformer;
+use super::rfe::{Rfe, Rfecv};
 use super::scale::{MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler};
 use super::select::{SelectKBest, VarianceThreshold};
 use super::target::TargetEncoder;
 use super::transformer::{Transform, Transformer};
 use crate::error::{Error, Result};
-use crate::models::{Missing, Problem, Reader};
+use crate::models::{Missing, Pca, Problem, Reader, TruncatedSvd};
 use ndarray::Array2;
 use serde_json::{Map, Value};
 
@@ -64,10 +67,16 @@ pub const TRANSFORMERS: &[TransformerRow] = &[
     row::<PolynomialFeatures>(Uses::Features, Missing::Refused),
     row::<KBinsDiscretizer>(Uses::Features, Missing::Refused),
     row::<KnnImputer>(Uses::Features, Missing::Learnt),
+    row::<IterativeImputer>(Uses::Features, Missing::Learnt),
     row::<OrdinalEncoder>(Uses::Features, Missing::Learnt),
     row::<TargetEncoder>(Uses::Answers, Missing::Learnt),
     row::<VarianceThreshold>(Uses::Features, Missing::Learnt),
     row::<SelectKBest>(Uses::Labels, Missing::Refused),
+    row::<SelectFromModel>(Uses::Answers, Missing::Refused),
+    row::<Rfe>(Uses::Answers, Missing::Refused),
+    row::<Rfecv>(Uses::Answers, Missing::Refused),
+    row::<Pca>(Uses::Features, Missing::Refused),
+    row::<TruncatedSvd>(Uses::Features, Missing::Refused),
     row::<GaussianRandomProjection>(Uses::Features, Missing::Refused),
     row::<SparseRandomProjection>(Uses::Features, Missing::Refused),
 ];
