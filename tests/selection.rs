@@ -1,6 +1,9 @@
 //! Cross-validation, searches, curves and permutation importance, over a trial that can be worked out by hand and over every
 //! kind of model.
 
+#[path = "selection/balance.rs"]
+mod balance;
+
 use ndarray::Array2;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;

@@ -89,6 +89,7 @@ Examples:
   tilework train houses.csv --target price --model ridge --search alpha=0.1,1,10 --cv 5 --report houses.html
   tilework train clicks.csv --model logistic --stream --set batches.epochs=3
   tilework train iris.csv --model forest --set n_estimators=300
+  tilework train fraud.csv --model logistic --balance smote --threshold tuned
   tilework train digits --epochs 100 --resume digits.mlp.safetensors
   tilework train digits --json --seed 1 --device cpu | jq .metrics.accuracy";
 

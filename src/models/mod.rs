@@ -4,6 +4,8 @@
 //! other. Names, defaults and results are scikit-learn's. [`MODELS`] lists every kind.
 
 #[cfg(feature = "models")]
+pub mod balance;
+#[cfg(feature = "models")]
 pub mod calibration;
 #[cfg(feature = "models")]
 mod class_weight;

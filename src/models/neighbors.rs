@@ -1,7 +1,7 @@
 //! The nearest rows: a class by their votes, a number by their mean. All rows are looked at, block by block.
 
 use super::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
-use super::problem::Problem;
+use super::problem::{Answer, Problem};
 use super::store::{Reader, Writer};
 use super::tiles::{Rows, TILE, distances};
 use crate::data::Matrix;
@@ -193,6 +193,19 @@ impl Nearest {
             self.have -= places[last];
         }
     }
+}
+
+/// The `count` rows nearest to each row of `x`, itself left out, nearest first; there are more than `count` rows.
+pub(super) fn nearest_others(op: &'static str, x: Matrix<'_>, count: usize) -> Result<Vec<Vec<usize>>> {
+    let (known, _) = Known::learn(op, &Problem::new(x, Answer::None), count + 1, NeighborWeights::Uniform)?;
+    let near = known.each(x, count + 1, |near, out| {
+        near.iter().zip(out).for_each(|(&(row, _), out)| *out = row as f64);
+    });
+    // A row with many doubles may not be among its own neighbours.
+    let others = |(own, near): (usize, ndarray::ArrayView1<'_, f64>)| {
+        near.iter().map(|&row| row as usize).filter(|&row| row != own).take(count).collect()
+    };
+    Ok(near.rows().into_iter().enumerate().map(others).collect())
 }
 
 /// Looks through all rows.

@@ -107,6 +107,43 @@ fn cross_validation_and_search_are_in_the_summary() {
 }
 
 #[test]
+fn classes_are_evened_out_and_decided_as_asked() {
+    let folder = folder();
+    let folder = folder.path();
+    mixed(folder);
+    let train = |more: &str| {
+        let output =
+            run(folder, &format!("train mixed.csv --model logistic {more} --json --seed 1 --device cpu --out m"));
+        assert_eq!(output.status.code(), Some(0), "{more}: {}", text(&output.stderr));
+        (serde_json::from_str::<Value>(text(&output.stdout)).unwrap(), text(&output.stderr).to_owned())
+    };
+    let plain = train("").0;
+    assert!(plain["threshold"].is_null());
+    for (how, said) in [
+        ("over", "rows of small classes drawn again"),
+        ("under", "rows of large classes left out"),
+        ("smote", "rows of small classes made up between neighbours"),
+        ("weights", "rows weighed so that classes count the same"),
+    ] {
+        let (json, stderr) = train(&format!("--balance {how}"));
+        assert!(stderr.contains(said), "{how}: {stderr}");
+        assert!(json["preparation"].as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains(said)));
+        assert_eq!(json["rows"], plain["rows"], "the rows that are counted and scored stay");
+        assert_ne!(json["metrics"]["log_loss"], plain["metrics"]["log_loss"], "{how}");
+    }
+    let (json, stderr) = train("--threshold tuned");
+    let threshold = json["threshold"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&threshold) && stderr.contains("threshold: the second class from 0."), "{stderr}");
+    // Nothing is sure enough for the second class, which is "yes"; or anything is.
+    for (options, class) in [("--threshold 1.5", "no"), ("--threshold 0", "yes"), ("--costs 0,0;9,0", "yes")] {
+        train(options);
+        fs::write(folder.join("rows.csv"), "age,town,score\n30,Ulm,1.5\n31,Bonn,2.5\n").unwrap();
+        let out = good(folder, "predict --model m rows.csv");
+        assert!(out.lines().skip(1).all(|line| line.starts_with(&format!("{class},"))), "{options}: {out}");
+    }
+}
+
+#[test]
 fn all_models_are_compared_best_first() {
     let folder = folder();
     let folder = folder.path();
@@ -211,6 +248,13 @@ fn what_cannot_be_done_is_one_line() {
             1,
             "calibrated-classifier: cv 1; give 2 folds or more",
         ),
+        ("train classes.csv --model dummy --balance none", 2, "--balance none: no such way; there are over, under"),
+        ("train classes.csv --model dummy --threshold low", 2, "--threshold low: give a number, or tuned"),
+        ("train classes.csv --model dummy --threshold 0.5", 1, "a threshold tells two classes apart: given 3"),
+        ("train classes.csv --model dummy --costs 0,1", 1, "cost_matrix has 1 rows, one of 2 costs, for 3 classes"),
+        ("train classes.csv --model dummy --costs 0;x", 2, "--costs 0;x: give numbers such as 0,1;5,0"),
+        ("train numbers.csv --model dummy --balance over", 1, "random-over-sampler: needs classes as its target"),
+        ("train classes.csv --balance over", 2, "--balance is an option of all models but mlp"),
         ("train classes.csv --model dummy --set nostep.a=1", 2, "no step is called \"nostep\""),
         ("train classes.csv --model dummy --search alpha", 2, "--search alpha: give NAME=VALUE"),
         ("train classes.csv --model dummy --search nosuch=1,2", 2, "--search: "),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tilework::data::{Dataset, ReadOptions, Table};
+use tilework::models::balance::{Balance, Decision, RandomOverSampler};
 use tilework::models::prepare::{
     FittedPipeline, Pipeline, Step, TRANSFORMERS, Transform, Transformer, TransformerRow, Uses,
 };
@@ -185,6 +186,14 @@ fn others() -> Vec<Kind> {
         plan.pipeline.fit(&learnt, None).unwrap().save(path).unwrap();
         asked
     };
+    let decided = |path: &Path| {
+        let asked = Asked::Csv(PEOPLE.into());
+        let learnt = table(&asked);
+        let plan = Pipeline::auto(&learnt, None, Row::named("gaussian-nb").unwrap()).unwrap();
+        let pipeline = plan.pipeline.balanced(Balance::RandomOverSampler(RandomOverSampler::default()));
+        pipeline.deciding(Decision::Threshold(0.9)).fit(&learnt, None).unwrap().save(path).unwrap();
+        asked
+    };
     let ask_pipeline = |path: &Path, asked: &Asked| {
         let (model, table) = (FittedPipeline::load(path).unwrap(), table(asked));
         assert_eq!((model.target(), model.inputs().len()), (Some("buys"), 5));
@@ -240,6 +249,7 @@ fn others() -> Vec<Kind> {
     };
     vec![
         kind("pipeline", DOUBLES, pipeline, ask_pipeline),
+        kind("pipeline-decided", DOUBLES, decided, ask_pipeline),
         kind("mlp", SINGLES, network, ask_network),
         kind("pca", DOUBLES, pca, ask_pca),
         kind("k-means", DOUBLES, k_means, ask_k_means),

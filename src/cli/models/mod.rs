@@ -1,6 +1,7 @@
 //! The classical models on the command line: train, evaluate, explain, compare. All of it walks
 //! [`MODELS`](crate::models::MODELS): a new row needs nothing here but, perhaps, a short name.
 
+mod classes;
 mod compare;
 mod evaluate;
 mod explain;

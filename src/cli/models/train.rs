@@ -2,6 +2,7 @@
 
 use super::super::failure::{Failure, Outcome};
 use super::super::{input, note, say, values as checked};
+use super::classes::ClassArgs;
 use super::fitted::weights;
 use super::page::{Page, Trials};
 use super::parts::{Parts, Whole, describe, streamed};
@@ -44,9 +45,11 @@ pub(crate) struct ModelArgs {
     /// What a search goes by, for example f1_macro or mae [default: accuracy, or r2 for numbers]
     #[arg(long, value_name = "SCORE", help_heading = HEADING)]
     scoring: Option<String>,
+    #[command(flatten)]
+    classes: ClassArgs,
 }
 
-const HEADING: &str = "All models but mlp";
+pub(super) const HEADING: &str = "All models but mlp";
 
 /// What all models share.
 pub(crate) struct Common<'a> {
@@ -73,7 +76,7 @@ impl ModelArgs {
             ("--search", !self.search.is_empty()),
             ("--scoring", self.scoring.is_some()),
         ];
-        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+        given.into_iter().chain(self.classes.given()).find(|(_, given)| *given).map(|(name, _)| name)
     }
 }
 
@@ -153,6 +156,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
             "features": work.fitted.outputs().len(),
             "preparation": work.plan.lines,
             "settings": work.fitted.settings().settings,
+            "threshold": work.fitted.threshold(),
             "seed": seed,
             "seconds": {"fit": work.fit_seconds, "total": began.elapsed().as_secs_f64()},
             "metrics": work.scored.json(),
@@ -188,6 +192,7 @@ fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, table: &crate::data::Tab
         }
     }
     plan.pipeline.check().map_err(|e| Failure::usage(format!("--set: {e}")))?;
+    args.classes.apply(&mut plan, seed.unwrap_or(0))?;
     Ok(plan)
 }
 
@@ -232,6 +237,9 @@ fn fit(
     };
     let fit_seconds = fit.elapsed().as_secs_f64();
     note(format_args!("fitted: {} in {}", row.name, time(fit_seconds)));
+    if let Some(threshold) = fitted.threshold() {
+        note(format_args!("threshold: the second class from {threshold:.4} on"));
+    }
     let test = fitted.frame(&parts.test)?;
     let scored = Scored::new(Outcomes::of(&fitted, &test.problem())?, &test.task)?;
     let mut validated = None;

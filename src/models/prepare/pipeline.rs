@@ -8,6 +8,7 @@ use super::transformer::{Feature, Transform, Transformer, names_of, plain_featur
 use crate::data::{Kind, Matrix, ReadOptions, Table, Task};
 use crate::error::{Error, Result};
 use crate::io::Archive;
+use crate::models::balance::{Balance, Decision, Rule};
 use crate::models::{Estimator, Influence, Missing, Model, Prediction, Problem, Reader, Row, Writer, save};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,12 @@ pub struct Pipeline {
     /// The model's settings by name; those left out keep their default.
     #[serde(default)]
     pub settings: Map<String, Value>,
+    /// How classes are evened out in the prepared rows that the model learns from; never in rows that it predicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+    /// How it decides for a class; as the model does when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
 }
 
 /// A fitted [`Pipeline`]: a [`Model`] of the columns that the first step takes.
@@ -48,6 +55,7 @@ pub struct FittedPipeline {
     features: Vec<Feature>,
     chain: Chain,
     model: Box<dyn Model>,
+    rule: Option<Rule>,
     /// Where it came from a table.
     table: Option<Origin>,
 }
@@ -67,6 +75,8 @@ struct Note {
     settings: Pipeline,
     features: Vec<Feature>,
     table: Option<Origin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<Rule>,
 }
 
 pub(super) const OP: &str = "pipeline";
@@ -75,7 +85,7 @@ impl Pipeline {
     /// A model without steps before it.
     pub fn new<E: Estimator>(model: &E) -> Result<Pipeline> {
         match serde_json::to_value(model) {
-            Ok(Value::Object(settings)) => Ok(Pipeline { steps: Vec::new(), model: E::NAME.to_owned(), settings }),
+            Ok(Value::Object(settings)) => Ok(Pipeline { settings, ..Pipeline::of(E::NAME, Vec::new()) }),
             _ => Err(Error::internal(E::NAME, "settings are no object")),
         }
     }
@@ -83,7 +93,11 @@ impl Pipeline {
     /// The model of this row with its default settings, without steps: a table's columns are taken as they are, and texts are
     /// refused.
     pub fn raw(row: &Row) -> Pipeline {
-        Pipeline { steps: Vec::new(), model: row.name.to_owned(), settings: Map::new() }
+        Pipeline::of(row.name, Vec::new())
+    }
+
+    pub(super) fn of(model: &str, steps: Vec<Step>) -> Pipeline {
+        Pipeline { steps, model: model.to_owned(), settings: Map::new(), balance: None, decision: None }
     }
 
     /// The steps that a table's columns and the model ask for, with the model's default settings.
@@ -102,6 +116,16 @@ impl Pipeline {
     pub fn then(mut self, step: Step) -> Pipeline {
         self.steps.push(step);
         self
+    }
+
+    /// The same with classes evened out before the model learns.
+    pub fn balanced(self, balance: Balance) -> Pipeline {
+        Pipeline { balance: Some(balance), ..self }
+    }
+
+    /// The same with a way of its own to decide for a class.
+    pub fn deciding(self, decision: Decision) -> Pipeline {
+        Pipeline { decision: Some(decision), ..self }
     }
 
     /// The same with a setting: `alpha` of the model, `batches.epochs` of a group of its settings, `scale.with_mean` of a step.
@@ -193,8 +217,21 @@ impl Pipeline {
         let made = chain.features(&features);
         check_texts(&made, table)?;
         let names = names_of(&made);
-        let model = row.fit(&self.settings, &with_features(problem, Some(&x), &names))?;
-        Ok(FittedPipeline { settings: self.clone(), features, chain, model, table: None })
+        let prepared = with_features(problem, Some(&x), &names);
+        let even = self.balance.as_ref().map(|balance| balance.fit_resample(&prepared)).transpose()?;
+        let even = even.as_ref().map(|part| part.problem(&prepared));
+        let model = row.fit(&self.settings, even.as_ref().unwrap_or(&prepared))?;
+        let rule = match &self.decision {
+            Some(decision) => {
+                let plain = Pipeline { decision: None, ..self.clone() };
+                let fit = |part: &Problem<'_>| -> Result<Box<dyn Model>> {
+                    Ok(Box::new(plain.learn_as(part, features.clone(), None)?))
+                };
+                Some(decision.rule(&*model, problem, &fit)?)
+            }
+            None => None,
+        };
+        Ok(FittedPipeline { settings: self.clone(), features, chain, model, rule, table: None })
     }
 
     /// The names of a table's columns that the first step leaves out.
@@ -237,11 +274,11 @@ impl FittedPipeline {
     pub(super) fn of_parts(
         settings: &Pipeline,
         frame: Frame,
-        (chain, model): (Chain, Box<dyn Model>),
+        (chain, model, rule): (Chain, Box<dyn Model>, Option<Rule>),
         ignored: Vec<String>,
     ) -> FittedPipeline {
         let table = Some(Origin { target: frame.target, task: frame.task, ignored });
-        FittedPipeline { settings: settings.clone(), features: frame.features, chain, model, table }
+        FittedPipeline { settings: settings.clone(), features: frame.features, chain, model, rule, table }
     }
 
     /// Predicts the rows of a table. Columns are matched by name, in any order; the target and those that no step took may be
@@ -311,6 +348,15 @@ impl FittedPipeline {
     /// The model at its end.
     pub fn model(&self) -> &dyn Model {
         &*self.model
+    }
+
+    /// The least probability of class 1 for which it decides, or score of a model without probabilities; `None` unless it was
+    /// given or tuned.
+    pub fn threshold(&self) -> Option<f64> {
+        match self.rule {
+            Some(Rule::Threshold(threshold)) => Some(threshold),
+            _ => None,
+        }
     }
 
     /// A fitted step by its name.
@@ -396,7 +442,11 @@ impl Model for FittedPipeline {
     }
 
     fn outcome(&self, x: Matrix<'_>) -> Result<Prediction> {
-        self.model.outcome((&self.prepare(x)?).into())
+        let x = self.prepare(x)?;
+        match &self.rule {
+            Some(rule) => rule.decide(&*self.model, (&x).into()).map(Prediction::Labels),
+            None => self.model.outcome((&x).into()),
+        }
     }
 
     fn probabilities(&self, x: Matrix<'_>) -> Result<Option<Array2<f64>>> {
@@ -414,13 +464,13 @@ impl Model for FittedPipeline {
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {
         let (settings, features, table) = (self.settings.clone(), self.features.clone(), self.table.clone());
-        out.note(&Note { settings, features, table })?;
+        out.note(&Note { settings, features, table, rule: self.rule.clone() })?;
         self.chain.store(&mut out.part("steps"))?;
         self.model.store(&mut out.part("model"))
     }
 
     fn restore(from: &Reader<'_>) -> Result<FittedPipeline> {
-        let Note { settings, features, table } = from.note()?;
+        let Note { settings, features, table, rule } = from.note()?;
         let chain = Chain::restore(&from.part("steps"))?;
         let row = Row::named(&settings.model).map_err(|e| from.error(e.to_string()))?;
         let model = row.restore(&from.part("model"))?;
@@ -429,10 +479,11 @@ impl Model for FittedPipeline {
             Some(Origin { task: Task::Regression, .. }) => 0,
             None => model.classes(),
         };
-        let fits = chain.width() == features.len() && classes == model.classes();
+        let ruled = rule.as_ref().is_none_or(|rule| rule.fits(model.classes()));
+        let fits = ruled && chain.width() == features.len() && classes == model.classes();
         if !fits || chain.outputs() != model.width() {
             return Err(from.error("the steps of the pipeline do not fit its columns or its model"));
         }
-        Ok(FittedPipeline { settings, features, chain, model, table })
+        Ok(FittedPipeline { settings, features, chain, model, rule, table })
     }
 }

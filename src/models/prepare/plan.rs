@@ -9,7 +9,6 @@ use super::scale::StandardScaler;
 use crate::data::{Column, Kind, Table, Values};
 use crate::error::{Error, Result};
 use crate::models::{Missing, Needs, Row};
-use serde_json::Map;
 use std::collections::HashSet;
 
 /// The most columns that a column of text becomes.
@@ -98,7 +97,7 @@ impl Plan {
             return Err(Error::data(table.source(), message));
         }
         let steps = vec![Step::of(&columns).called("prepare")];
-        Ok(Plan { pipeline: Pipeline { steps, model: row.name.to_owned(), settings: Map::new() }, lines })
+        Ok(Plan { pipeline: Pipeline::of(row.name, steps), lines })
     }
 }
 

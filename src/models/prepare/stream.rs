@@ -33,7 +33,8 @@ impl Pipeline {
     /// of which it reads a part at a time, once to measure them and once for each pass. Classes are those of all rows.
     ///
     /// # Errors
-    /// As [`Pipeline::fit`]; a cell of another kind than all cells in the sample are of; a model or solver that cannot.
+    /// As [`Pipeline::fit`]; a cell of another kind than all cells in the sample are of; a model or solver that cannot; classes to
+    /// even out, or a threshold to tune, for which rows are needed at once.
     ///
     /// ```
     /// use tilework::data::{ReadOptions, Stream};
@@ -55,6 +56,9 @@ impl Pipeline {
         device: Option<&Device>,
     ) -> Result<FittedPipeline> {
         self.check()?;
+        if self.balance.is_some() {
+            return Err(Error::argument(OP, "balance needs all rows in memory; leave it out, or read the whole table"));
+        }
         let target = target_of(sample, target)?.name.clone();
         let ignored = self.ignored(sample, &target)?;
         let left: Vec<&str> = ignored.iter().map(String::as_str).collect();
@@ -76,7 +80,10 @@ impl Pipeline {
             }
             Ok(())
         })?;
-        Ok(FittedPipeline::of_parts(self, frame, (chain, model), ignored))
+        let tuned = "a threshold is tuned on rows in memory; give a number, or read the whole table";
+        let fit = |_: &Problem<'_>| Err(Error::argument(OP, tuned));
+        let rule = self.decision.as_ref().map(|by| by.rule(&*model, &frame.problem(), &fit)).transpose()?;
+        Ok(FittedPipeline::of_parts(self, frame, (chain, model, rule), ignored))
     }
 }
 
