@@ -66,7 +66,6 @@ pub(crate) enum Buffer {
 }
 
 /// Threads that work on the host is spread over, outside of plans: those of [`Device::cpu`].
-#[cfg(feature = "models")]
 pub(crate) fn host_threads() -> usize {
     match Device::cpu().backend() {
         Backend::Cpu(cpu) => cpu.threads(),
