@@ -2,6 +2,8 @@
 
 #[path = "prepare/golden.rs"]
 mod golden;
+#[path = "prepare/series.rs"]
+mod series;
 
 use ndarray::{Array2, array, s};
 use serde_json::{Map, Value, json};

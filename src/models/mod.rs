@@ -40,6 +40,8 @@ mod problem;
 #[cfg(feature = "models")]
 pub mod selection;
 #[cfg(feature = "models")]
+mod smoothing;
+#[cfg(feature = "models")]
 mod store;
 #[cfg(feature = "models")]
 mod svm;
@@ -72,6 +74,7 @@ pub use {
         DenseLayer, FittedMlpClassifier, FittedMlpRegressor, MlpClassifier, MlpRegressor, MlpSettings, MlpSolver,
     },
     problem::{Answer, Answers, Labels, Part, Problem},
+    smoothing::{ExponentialSmoothing, FittedSmoothing, SmoothingState},
     store::{Reader, Writer, archive_of, save},
     svm::{
         DecisionShape, FittedLinearSvc, FittedLinearSvr, FittedSvc, FittedSvr, Gamma, HingeLoss, Kernel, LinearSvc,
