@@ -2,6 +2,8 @@
 
 #[path = "estimators/golden.rs"]
 mod golden;
+#[path = "estimators/sparse.rs"]
+mod sparse;
 
 use ndarray::{Array2, Axis, concatenate, s};
 use serde_json::{Map, Value};

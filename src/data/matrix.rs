@@ -1,5 +1,6 @@
 //! A matrix of features as models read it, whatever the caller keeps it in.
 
+use super::sparse::Sparse;
 use crate::device::cpu::parallel;
 use crate::device::{Device, host_threads};
 use crate::error::{Error, Result};
@@ -7,9 +8,10 @@ use crate::tensor::Tensor;
 use ndarray::{Array2, ArrayView2, Axis};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Rows of features to read, `[N, F]`: a view, so nothing is copied to make one. Whatever models are given as `x` becomes one:
-/// an `Array2` or view of `f64` or `f32`, or an array of arrays.
+/// an `Array2` or view of `f64` or `f32`, an array of arrays, or a [`Sparse`] matrix.
 ///
 /// ```
 /// use tilework::data::Matrix;
@@ -24,22 +26,56 @@ pub enum Matrix<'a> {
     F64(ArrayView2<'a, f64>),
     /// Of singles; each is read as the double that it is.
     F32(ArrayView2<'a, f32>),
+    /// Mostly zeros, which are not kept. Linear models and naive Bayes of counts learn from it as it is; whatever else reads it
+    /// makes it dense, and [`Problem::check`](crate::models::Problem::check) refuses what would not fit.
+    Sparse(&'a Sparse),
+    /// Doubles of which some columns stand for texts: positions in that column's list, which is empty for plain numbers.
+    Texts(ArrayView2<'a, f64>, &'a [Arc<[String]>]),
+}
+
+/// A matrix of features that is owned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Features {
+    /// Doubles.
+    Dense(Array2<f64>),
+    /// Mostly zeros.
+    Sparse(Sparse),
+}
+
+impl Features {
+    /// A view of them.
+    pub fn matrix(&self) -> Matrix<'_> {
+        match self {
+            Features::Dense(x) => x.into(),
+            Features::Sparse(x) => x.into(),
+        }
+    }
+
+    /// All values, zeros too.
+    pub fn into_dense(self) -> Array2<f64> {
+        match self {
+            Features::Dense(x) => x,
+            Features::Sparse(x) => x.to_dense(),
+        }
+    }
 }
 
 impl<'a> Matrix<'a> {
     /// The number of rows, `N`.
     pub fn rows(&self) -> usize {
         match self {
-            Matrix::F64(x) => x.nrows(),
+            Matrix::F64(x) | Matrix::Texts(x, _) => x.nrows(),
             Matrix::F32(x) => x.nrows(),
+            Matrix::Sparse(x) => x.rows(),
         }
     }
 
     /// The number of features, `F`.
     pub fn width(&self) -> usize {
         match self {
-            Matrix::F64(x) => x.ncols(),
+            Matrix::F64(x) | Matrix::Texts(x, _) => x.ncols(),
             Matrix::F32(x) => x.ncols(),
+            Matrix::Sparse(x) => x.width(),
         }
     }
 
@@ -48,13 +84,32 @@ impl<'a> Matrix<'a> {
         match self {
             Matrix::F64(x) => Matrix::F64(x.reborrow()),
             Matrix::F32(x) => Matrix::F32(x.reborrow()),
+            Matrix::Sparse(x) => Matrix::Sparse(x),
+            Matrix::Texts(x, texts) => Matrix::Texts(x.reborrow(), texts),
+        }
+    }
+
+    /// The texts that the numbers of a column stand for; none of a column of plain numbers.
+    pub fn texts(&self, column: usize) -> Option<&'a Arc<[String]>> {
+        match self {
+            Matrix::Texts(_, texts) => texts.get(column).filter(|texts| !texts.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// The same with the texts of another matrix of these columns, where that has any.
+    pub fn with_texts_of<'b: 'a>(self, whole: &Matrix<'b>) -> Matrix<'a> {
+        match (self, whole) {
+            (Matrix::F64(x), Matrix::Texts(_, texts)) => Matrix::Texts(x, texts),
+            (x, _) => x,
         }
     }
 
     /// One value; NaN outside the matrix.
     pub fn get(&self, row: usize, column: usize) -> f64 {
         match self {
-            Matrix::F64(x) => x.get((row, column)).copied().unwrap_or(f64::NAN),
+            Matrix::F64(x) | Matrix::Texts(x, _) => x.get((row, column)).copied().unwrap_or(f64::NAN),
+            Matrix::Sparse(x) => x.get(row, column),
             Matrix::F32(x) => x.get((row, column)).map_or(f64::NAN, |&v| f64::from(v)),
         }
     }
@@ -65,7 +120,8 @@ impl<'a> Matrix<'a> {
             return Vec::new();
         }
         match self {
-            Matrix::F64(x) => x.column(column).to_vec(),
+            Matrix::F64(x) | Matrix::Texts(x, _) => x.column(column).to_vec(),
+            Matrix::Sparse(x) => (0..x.rows()).map(|row| x.get(row, column)).collect(),
             Matrix::F32(x) => x.column(column).iter().map(|&v| f64::from(v)).collect(),
         }
     }
@@ -74,9 +130,10 @@ impl<'a> Matrix<'a> {
     pub fn block(&self, rows: Range<usize>) -> Cow<'a, [f64]> {
         let end = rows.end.min(self.rows());
         let rows = rows.start.min(end)..end;
-        let within = ndarray::Slice::from(rows);
+        let within = ndarray::Slice::from(rows.clone());
         match *self {
-            Matrix::F64(x) => {
+            Matrix::Sparse(x) => Cow::Owned(x.block(rows)),
+            Matrix::F64(x) | Matrix::Texts(x, _) => {
                 let part = x.slice_axis_move(Axis(0), within);
                 match part.to_slice() {
                     Some(values) => Cow::Borrowed(values),
@@ -107,8 +164,35 @@ impl<'a> Matrix<'a> {
             return Err(Error::argument("select", format!("row {index} of {}; count from 0", self.rows())));
         }
         Ok(match self {
-            Matrix::F64(x) => x.select(Axis(0), indices),
+            Matrix::F64(x) | Matrix::Texts(x, _) => x.select(Axis(0), indices),
             Matrix::F32(x) => x.select(Axis(0), indices).mapv(f64::from),
+            Matrix::Sparse(x) => x.select(indices)?.to_dense(),
+        })
+    }
+
+    /// As [`Matrix::select`], sparse where the matrix is.
+    ///
+    /// # Errors
+    /// As [`Matrix::select`].
+    pub fn take(&self, indices: &[usize]) -> Result<Features> {
+        match self {
+            Matrix::Sparse(x) => x.select(indices).map(Features::Sparse),
+            _ => self.select(indices).map(Features::Dense),
+        }
+    }
+
+    /// The columns at `places` in that order, copied.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a column past the end.
+    pub fn columns(&self, places: &[usize]) -> Result<Array2<f64>> {
+        if let Some(place) = places.iter().find(|&&place| place >= self.width()) {
+            return Err(Error::argument("columns", format!("column {place} of {}; count from 0", self.width())));
+        }
+        Ok(match self {
+            Matrix::F64(x) | Matrix::Texts(x, _) => x.select(Axis(1), places),
+            Matrix::F32(x) => x.select(Axis(1), places).mapv(f64::from),
+            Matrix::Sparse(x) => Array2::from_shape_fn((x.rows(), places.len()), |(i, j)| x.get(i, places[j])),
         })
     }
 
@@ -130,8 +214,9 @@ impl<'a> Matrix<'a> {
 
     fn check(&self, op: &'static str, names: Option<&[String]>, good: impl Fn(f64) -> bool + Sync) -> Result<()> {
         let position = match self {
-            Matrix::F64(x) => first(*x, |&v| !good(v)),
+            Matrix::F64(x) | Matrix::Texts(x, _) => first(*x, |&v| !good(v)),
             Matrix::F32(x) => first(*x, |&v| !good(f64::from(v))),
+            Matrix::Sparse(x) => x.first(|v| !good(v)),
         };
         let Some((row, column)) = position else { return Ok(()) };
         let name = names.and_then(|names| names.get(column)).map_or_else(String::new, |name| format!(" ({name})"));
@@ -152,7 +237,8 @@ impl<'a> Matrix<'a> {
         let shape = [self.rows(), self.width()];
         match self {
             Matrix::F32(x) => Tensor::from_ndarray(x, device),
-            Matrix::F64(x) => {
+            Matrix::Sparse(x) => return Matrix::from(&x.to_dense()).to_tensor(device),
+            Matrix::F64(x) | Matrix::Texts(x, _) => {
                 let narrow: Vec<f32> = x.iter().map(|&v| v as f32).collect();
                 if let Some((row, column)) = first(*x, |&v| v.is_finite() && !(v as f32).is_finite()) {
                     let value = self.get(row, column);
@@ -190,6 +276,12 @@ impl<'a> From<ArrayView2<'a, f64>> for Matrix<'a> {
 impl<'a> From<&'a Array2<f64>> for Matrix<'a> {
     fn from(x: &'a Array2<f64>) -> Matrix<'a> {
         Matrix::F64(x.view())
+    }
+}
+
+impl<'a> From<&'a Sparse> for Matrix<'a> {
+    fn from(x: &'a Sparse) -> Matrix<'a> {
+        Matrix::Sparse(x)
     }
 }
 

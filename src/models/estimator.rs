@@ -1,7 +1,7 @@
 //! What settings and fitted models have in common, so that pipelines, searches, the command and one battery of checks can
 //! walk over all of them.
 
-use super::problem::{Answer, Problem};
+use super::problem::{Answer, Problem, check_sparse};
 use super::store::{Reader, Writer, read_part};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
@@ -131,7 +131,7 @@ pub fn check_width(op: &'static str, width: usize, x: Matrix<'_>) -> Result<()> 
 
 fn check_features(op: &'static str, width: usize, x: Matrix<'_>) -> Result<()> {
     match x.width() == width {
-        true => Ok(()),
+        true => check_sparse(op, x),
         false => {
             let message =
                 format!("the model has {width} features: given {}; give the columns it was fitted on", x.width());

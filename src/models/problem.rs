@@ -1,10 +1,9 @@
 //! What is to be learnt from: features, answers, weights, and the checks that every model asks of them.
 
 use crate::cost::Work;
-use crate::data::Matrix;
+use crate::data::{Features, Matrix};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use ndarray::Array2;
 use std::collections::HashMap;
 
 /// What is to be learnt from: rows, their answers, and what is known about them.
@@ -108,6 +107,7 @@ impl<'a> Problem<'a> {
             let message = format!("nothing to learn from: {rows} rows of {width} features; give at least one of each");
             return Err(Error::shape(op, message));
         }
+        check_sparse(op, self.x)?;
         let answers = self.y.len().unwrap_or(rows);
         if answers != rows {
             return Err(Error::shape(op, format!("{rows} rows of features and {answers} answers; give one a row")));
@@ -201,17 +201,48 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// [`Error::Argument`] for a row past the end.
     pub fn select(&self, indices: &[usize]) -> Result<Part> {
-        let x = self.x.select(indices)?;
+        let x = self.x.take(indices)?;
         let weights = self.weights.map(|w| indices.iter().filter_map(|&i| w.get(i)).copied().collect());
         Ok(Part { x, y: self.y.select(indices), weights })
     }
 }
 
+/// The models that take a sparse matrix as it is.
+const SPARSE: &[&str] = &[
+    "linear-regression",
+    "ridge",
+    "logistic-regression",
+    "linear-svc",
+    "linear-svr",
+    "multinomial-nb",
+    "bernoulli-nb",
+];
+
+/// The most cells of a sparse matrix that are made dense for a model that needs it so: a gigabyte.
+const MOST_DENSE: usize = 1 << 27;
+
+/// Refuses a sparse matrix that a model would have to make dense and that is too large for it.
+pub(super) fn check_sparse(op: &'static str, x: Matrix<'_>) -> Result<()> {
+    let cells = x.rows().saturating_mul(x.width());
+    if !matches!(x, Matrix::Sparse(_)) || SPARSE.contains(&op) || cells <= MOST_DENSE {
+        return Ok(());
+    }
+    let message = format!(
+        "needs a dense matrix, and {} rows of {} features would take {:.1} GB; take fewer, or one of those that take a \
+         sparse one: {}",
+        x.rows(),
+        x.width(),
+        cells as f64 * 8e-9,
+        SPARSE.join(", ")
+    );
+    Err(Error::argument(op, message))
+}
+
 /// Some rows of a [`Problem`], copied.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// Features.
-    pub x: Array2<f64>,
+    /// Features, sparse where the problem's are.
+    pub x: Features,
     /// Answers.
     pub y: Answers,
     /// Weights, where there are any.
@@ -233,7 +264,13 @@ impl Part {
     /// The part as a problem; names and device are those of `whole`.
     pub fn problem<'a>(&'a self, whole: &'a Problem<'_>) -> Problem<'a> {
         let (names, device) = (whole.names, whole.device);
-        Problem { x: (&self.x).into(), y: self.y.answer(), weights: self.weights.as_deref(), names, device }
+        Problem {
+            x: self.x.matrix().with_texts_of(&whole.x),
+            y: self.y.answer(),
+            weights: self.weights.as_deref(),
+            names,
+            device,
+        }
     }
 }
 
@@ -366,6 +403,19 @@ mod tests {
         assert!(text(Problem::new(&x, &[1.0, 2.0]).weights(&[1.0, -1.0])).contains("weight -1 of row 1"));
         assert!(text(Problem::new(&x, &[1.0, 2.0]).weights(&[0.0, 0.0])).contains("all weights are 0"));
         assert!(text(Problem::new(&[[1.0], [f64::NAN]], &[1.0, 2.0])).contains("NaN in row 1, column 0"));
+    }
+
+    #[test]
+    fn a_sparse_matrix_too_large_to_be_dense_is_refused_where_it_would_have_to_be() {
+        let x = crate::data::Sparse::from_rows(1 << 26, [vec![], vec![(7, 1.0)], vec![]]).unwrap();
+        let problem = Problem::new(&x, &[0u32, 1, 0]);
+        assert!(problem.check("logistic-regression").is_ok());
+        let error = problem.check("svc").unwrap_err().to_string();
+        assert!(
+            error.starts_with("svc: needs a dense matrix, and 3 rows of 67108864 features would take 1.6 GB"),
+            "{error}"
+        );
+        assert!(problem.select(&[0, 1]).unwrap().problem(&problem).check("svc").is_ok());
     }
 
     #[test]

@@ -30,6 +30,10 @@ fn counts(labels: &[u32]) -> Vec<usize> {
     (0..3).map(|class| labels.iter().filter(|&&label| label == class).count()).collect()
 }
 
+fn dense(part: &Part) -> Array2<f64> {
+    part.x.clone().into_dense()
+}
+
 fn square(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     (&a - &b).mapv(|d| d * d).sum()
 }
@@ -40,7 +44,7 @@ fn rows_made_up_lie_between_a_row_and_a_neighbour_of_its_class() {
     let weights: Vec<f64> = (0..58).map(|i| 1.0 + f64::from(i % 3)).collect();
     let smote = Smote { k_neighbors: 3, ..Smote::default() };
     let part = smote.fit_resample(&Problem::new(&x, &y).weights(&weights)).unwrap();
-    let (made, of) = (&part.x, labels(&part));
+    let (made, of) = (dense(&part), labels(&part));
     assert_eq!(counts(of), [40, 40, 40]);
     assert_eq!((made.slice(ndarray::s![..58, ..]), &of[..58]), (x.view(), &y[..]), "the rows given come first");
     let weight = part.weights.as_ref().unwrap();
@@ -62,9 +66,9 @@ fn rows_made_up_lie_between_a_row_and_a_neighbour_of_its_class() {
         };
         assert!(same.iter().any(between), "row {row} of class {}", of[row]);
     }
-    let again = |seed| Smote { seed, ..smote.clone() }.fit_resample(&Problem::new(&x, &y)).unwrap().x;
-    assert_eq!(again(0), *made);
-    assert_ne!(again(1), *made);
+    let again = |seed| Smote { seed, ..smote.clone() }.fit_resample(&Problem::new(&x, &y)).unwrap().x.into_dense();
+    assert_eq!(again(0), made);
+    assert_ne!(again(1), made);
 }
 
 #[test]
@@ -73,14 +77,14 @@ fn rows_are_drawn_until_classes_are_as_large_as_asked() {
     let problem = Problem::new(&x, &y);
     let over = RandomOverSampler::default().fit_resample(&problem).unwrap();
     assert_eq!(counts(labels(&over)), [40, 40, 40]);
-    assert_eq!(over.x.slice(ndarray::s![..58, ..]), x);
+    assert_eq!(dense(&over).slice(ndarray::s![..58, ..]), x);
     let known = |row: ArrayView1<'_, f64>, label: u32| (0..58).any(|i| y[i] == label && x.row(i) == row);
-    assert!(over.x.rows().into_iter().zip(labels(&over)).all(|(row, &label)| known(row, label)));
+    assert!(dense(&over).rows().into_iter().zip(labels(&over)).all(|(row, &label)| known(row, label)));
 
     let under = RandomUnderSampler::default().fit_resample(&problem).unwrap();
     assert_eq!(counts(labels(&under)), [6, 6, 6]);
     let places: Vec<usize> =
-        under.x.rows().into_iter().map(|row| (0..58).find(|&i| x.row(i) == row).unwrap()).collect();
+        dense(&under).rows().into_iter().map(|row| (0..58).find(|&i| x.row(i) == row).unwrap()).collect();
     assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "each row once, in their order: {places:?}");
     let other = RandomUnderSampler { seed: 1, ..RandomUnderSampler::default() }.fit_resample(&problem).unwrap();
     assert_ne!(other.x, under.x);
@@ -89,7 +93,7 @@ fn rows_are_drawn_until_classes_are_as_large_as_asked() {
     let drawn = drawn.fit_resample(&problem).unwrap();
     assert_eq!(counts(labels(&drawn)), [30, 12, 6]);
     let mut places: Vec<usize> =
-        drawn.x.rows().into_iter().map(|row| (0..58).find(|&i| x.row(i) == row).unwrap()).collect();
+        dense(&drawn).rows().into_iter().map(|row| (0..58).find(|&i| x.row(i) == row).unwrap()).collect();
     places.dedup();
     assert!(places.len() < 48, "some rows twice");
 
@@ -146,11 +150,11 @@ fn rows_that_are_scored_are_neither_drawn_nor_made_up() {
             let train = problem.select(&fold.train).unwrap();
             let test = problem.select(&fold.test).unwrap();
             let fitted = plain.learn(&train.problem(&problem)).unwrap();
-            let prepared = fitted.prepare((&train.x).into()).unwrap();
+            let prepared = fitted.prepare(train.x.matrix()).unwrap();
             let even = balance.fit_resample(&Problem { x: (&prepared).into(), ..train.problem(&problem) }).unwrap();
             let row = Row::named("knn-classifier").unwrap();
             let model = row.fit(&pipeline.settings, &even.problem(&problem)).unwrap();
-            let expected = model.outcome((&fitted.prepare((&test.x).into()).unwrap()).into()).unwrap();
+            let expected = model.outcome((&fitted.prepare(test.x.matrix()).unwrap()).into()).unwrap();
             assert_eq!(outcomes.predicted, expected);
             let Prediction::Labels(predicted) = expected else { panic!("classes") };
             let of_small = predicted.iter().zip(&truth).filter(|(_, label)| **label == 2);

@@ -107,7 +107,7 @@ impl TunedThreshold {
         let mut folds: Vec<Vec<(f64, f64)>> = Vec::new();
         for Fold { train, test } in (StratifiedKFold { n_splits: self.cv, shuffle: None }).split(labels)? {
             let (train, test) = (problem.select(&train)?, problem.select(&test)?);
-            let found = certainty(&*fit(&train.problem(problem))?, (&test.x).into())?;
+            let found = certainty(&*fit(&train.problem(problem))?, test.problem(problem).x)?;
             let least = found.iter().copied().fold(f64::INFINITY, f64::min);
             let most = found.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             // numpy.isclose

@@ -1,6 +1,7 @@
 //! New rows between those of a class.
 
 use super::strategy::{Sampling, SamplingStrategy, members};
+use crate::data::Features;
 use crate::error::{Error, Result};
 use crate::models::neighbors::nearest_others;
 use crate::models::problem::{Answers, Part, Problem};
@@ -90,7 +91,8 @@ impl Smote {
         let width = problem.x.width();
         let made = Array2::from_shape_vec((made.len() / width, width), made)
             .map_err(|e| Error::internal(OP, e.to_string()))?;
-        part.x.append(Axis(0), made.view()).map_err(|e| Error::internal(OP, e.to_string()))?;
-        Ok(part)
+        let mut x = part.x.into_dense(); // as the rows that are made are
+        x.append(Axis(0), made.view()).map_err(|e| Error::internal(OP, e.to_string()))?;
+        Ok(Part { x: Features::Dense(x), ..part })
     }
 }

@@ -42,7 +42,8 @@ pub struct LinearRegression {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinearSolver {
-    /// QR in f64 on the CPU, exact; see [`LinearRegression`].
+    /// QR in f64 on the CPU, exact; see [`LinearRegression`]. Of a sparse matrix conjugate gradients, some nine digits, and no
+    /// [`Summary`].
     #[default]
     Qr,
     /// Mini-batches in f32 on the problem's device, of which they take next to no memory. Three or four digits, and no
@@ -100,6 +101,9 @@ impl LinearRegression {
 
     fn solve<'a>(&self, problem: &Problem<'a>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedLinearRegression>> {
         let rows = Rows { x: problem.x, y, weights: problem.weights };
+        if let Matrix::Sparse(x) = problem.x {
+            return FittedLinear::sparse(&rows, x, self.fit_intercept, 0.0);
+        }
         let centre = rows.centre(self.fit_intercept);
         let mut table = Table { problem, centre: &centre, triangle: None, rank: 0, fit_intercept: self.fit_intercept };
         let mut fits = Vec::with_capacity(rows.outputs());
@@ -180,7 +184,8 @@ impl Table<'_, '_> {
 }
 
 impl FittedLinearRegression {
-    /// The regression table: standard errors, R², the residuals' deviation; `None` of [`LinearSolver::Stochastic`].
+    /// The regression table: standard errors, R², the residuals' deviation; `None` of [`LinearSolver::Stochastic`] and of a sparse
+    /// matrix.
     pub fn summary(&self) -> Option<&Summary> {
         self.summary.as_ref()
     }

@@ -4,14 +4,13 @@ use super::batches::Batches;
 use super::lbfgs::{Search, minimise};
 use super::passes::{How, Pass, Source, check_solver};
 use super::ridge::check_price;
-use super::rows::Rows;
+use super::rows::{Block, Rows};
 use super::softmax::{OnDevice, Softmax, intercepts, losses, targets};
 use crate::cost::Work;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
 use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
-use crate::models::linalg;
 use crate::models::problem::{Answer, Problem};
 use crate::models::store::{Reader, Writer};
 use ndarray::{Array2, ArrayView2};
@@ -167,6 +166,12 @@ impl Estimator for LogisticRegression {
         let search = Search { l1: &sizes, inverse: &inverse, tol, noise, max_iter: self.max_iter };
         let start = vec![0.0; softmax.parameters()];
         let found = match self.solver {
+            LogisticSolver::Tensor if matches!(problem.x, Matrix::Sparse(_)) => {
+                return Err(Error::argument(
+                    Self::NAME,
+                    "solver tensor takes no sparse matrix; take lbfgs or stochastic",
+                ));
+            }
             LogisticSolver::Tensor => {
                 let (rows, layers) = (problem.x.rows(), [problem.x.width(), outputs]);
                 let work = Work::training(&layers, rows, rows, self.max_iter);
@@ -273,7 +278,7 @@ impl FittedLogisticRegression {
         let coef: Vec<f64> = self.coef.iter().copied().collect();
         let mut scores = vec![0.0; x.rows() * outputs];
         for (block, out) in scores.chunks_mut(ROWS * outputs.max(1)).enumerate() {
-            linalg::scores(width, &x.block(block * ROWS..(block + 1) * ROWS), &coef, out);
+            Block::of(x, block * ROWS..(block + 1) * ROWS).scores(width, &coef, out);
             for row in out.chunks_exact_mut(outputs.max(1)) {
                 row.iter_mut().zip(&self.intercept).for_each(|(score, b)| *score += b);
             }

@@ -13,6 +13,7 @@ mod refine;
 mod ridge;
 mod rows;
 mod softmax;
+mod sparse;
 mod summary;
 mod triangle;
 mod wide;
@@ -30,9 +31,10 @@ pub use summary::{Summary, Term};
 use super::estimator::{Estimator, Influence, Model, Prediction, check_rows};
 use super::linalg::dot;
 use super::store::{Reader, Writer};
-use crate::data::Matrix;
+use crate::data::{Matrix, Sparse};
 use crate::error::{Error, Result};
 use ndarray::Array2;
+use rows::Rows;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 
@@ -94,6 +96,20 @@ impl<E: Estimator> FittedLinear<E> {
         })
     }
 
+    /// Of a sparse matrix, for each answer.
+    fn sparse(rows: &Rows<'_, '_>, x: &Sparse, fit_intercept: bool, alpha: f64) -> Result<Vec<FittedLinear<E>>> {
+        let centre = rows.centre(fit_intercept);
+        let fitted = |output: usize| {
+            let sparse::Solved { coef, n_iter, converged } = sparse::solve(rows, x, &centre, output, alpha);
+            if !converged {
+                log::warn!("{}: not converged after {n_iter} steps; columns are nearly dependent", E::NAME);
+            }
+            let intercept = if fit_intercept { centre.constant(output, &coef) } else { 0.0 };
+            Ok(FittedLinear { n_iter, converged, ..FittedLinear::new(coef, intercept)? })
+        };
+        (0..rows.outputs()).map(fitted).collect()
+    }
+
     /// The number for each row, `[N]`.
     ///
     /// # Errors
@@ -102,6 +118,9 @@ impl<E: Estimator> FittedLinear<E> {
         const ROWS: usize = 256; // of a block that is widened at once
         let (x, width) = (x.into(), self.coef.len());
         check_rows(E::NAME, width, x)?;
+        if let Matrix::Sparse(x) = x {
+            return Ok((0..x.rows()).map(|row| x.dot(row, &self.coef) + self.intercept).collect());
+        }
         let blocks = (0..x.rows()).step_by(ROWS).map(|start| x.block(start..start + ROWS));
         let mut out = Vec::with_capacity(x.rows());
         for block in blocks {

@@ -16,7 +16,8 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 /// Ridge regression, scikit-learn's `Ridge`: minimises `‖y − X·coef − intercept‖² + alpha ‖coef‖²`. In f64 on the CPU: by
-/// Cholesky's factors of the centred columns' products where these are well conditioned, else by QR.
+/// Cholesky's factors of the centred columns' products where these are well conditioned, else by QR; of a sparse matrix by
+/// conjugate gradients.
 ///
 /// ```
 /// use tilework::models::{Estimator, linear::Ridge};
@@ -96,6 +97,9 @@ impl Ridge {
     fn solve<'a>(&self, problem: &Problem<'a>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedRidge>> {
         check_price(Self::NAME, "alpha", self.alpha)?;
         let rows = Rows { x: problem.x, y, weights: problem.weights };
+        if let Matrix::Sparse(x) = problem.x {
+            return FittedLinear::sparse(&rows, x, self.fit_intercept, self.alpha);
+        }
         let centre = rows.centre(self.fit_intercept);
         let coefs = coefficients(&rows, &centre, self.alpha);
         let fitted = |(output, coef): (usize, Vec<f64>)| {

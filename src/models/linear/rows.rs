@@ -1,11 +1,12 @@
 //! Rows, answers and weights as the solvers read them: block after block, widened to f64 and centred on the way, so that the
 //! data is never copied. Parts and blocks depend on the data's size alone, so results do not depend on the number of threads.
 
-use crate::data::Matrix;
+use crate::data::{Matrix, Sparse};
 use crate::device::cpu::parallel;
 use crate::device::host_threads;
 use crate::models::linalg;
 use ndarray::{ArrayView2, Axis, Slice};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Parts that the rows are cut into: enough for the threads of a desktop machine; combining them stays cheap.
@@ -52,6 +53,49 @@ impl Centre {
     }
 }
 
+/// Some rows, as products with them are taken.
+pub(super) enum Block<'a> {
+    Dense(Cow<'a, [f64]>),
+    Sparse(&'a Sparse, Range<usize>),
+}
+
+impl<'a> Block<'a> {
+    pub fn of(x: Matrix<'a>, rows: Range<usize>) -> Block<'a> {
+        match x {
+            Matrix::Sparse(x) => Block::Sparse(x, rows.start..rows.end.min(x.rows())),
+            x => Block::Dense(x.block(rows)),
+        }
+    }
+
+    /// As [`linalg::scores`].
+    pub fn scores(&self, width: usize, coef: &[f64], out: &mut [f64]) {
+        match self {
+            Block::Dense(x) => linalg::scores(width, x, coef, out),
+            Block::Sparse(x, rows) => {
+                let outputs = coef.len() / width.max(1);
+                for (row, out) in rows.clone().zip(out.chunks_mut(outputs.max(1))) {
+                    out.iter_mut().zip(coef.chunks_exact(width.max(1))).for_each(|(out, coef)| *out = x.dot(row, coef));
+                }
+            }
+        }
+    }
+
+    /// As [`linalg::add_products`].
+    pub fn add_products(&self, width: usize, residuals: &[f64], sum: &mut [f64]) {
+        match self {
+            Block::Dense(x) => linalg::add_products(width, residuals, x, sum),
+            Block::Sparse(x, rows) => {
+                let outputs = sum.len() / width.max(1);
+                for (row, residuals) in rows.clone().zip(residuals.chunks(outputs.max(1))) {
+                    for (sum, residual) in sum.chunks_exact_mut(width.max(1)).zip(residuals) {
+                        x.add_row(row, *residual, sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Rows<'_, '_> {
     pub fn width(&self) -> usize {
         self.x.width()
@@ -80,6 +124,9 @@ impl Rows<'_, '_> {
     /// The weighted means, or zeros. Sums are of distances from the first row that counts: a constant column has that constant as its mean,
     /// to the bit, and is 0 once centred.
     pub fn centre(&self, fit_intercept: bool) -> Centre {
+        if let Matrix::Sparse(x) = self.x {
+            return self.sparse_centre(x, fit_intercept);
+        }
         let (width, outputs) = (self.width(), self.outputs());
         let sum = width + outputs;
         let at = (0..self.x.rows()).find(|&row| self.weight(row) > 0.0).unwrap_or(0);
@@ -110,6 +157,9 @@ impl Rows<'_, '_> {
 
     /// The weighted variances of features and answers about their centre, `[F + K]`.
     pub fn variance(&self, centre: &Centre) -> Vec<f64> {
+        if let Matrix::Sparse(x) = self.x {
+            return self.sparse_variance(x, centre);
+        }
         let n = self.width() + self.outputs();
         let each = |(sums, rows): &mut (Vec<f64>, Vec<f64>), range: Range<usize>| {
             self.centred(centre, range, rows);

@@ -2,7 +2,7 @@
 //! on the tensors of any device. Features are moved by their means on the way, which makes the intercept independent of them
 //! and changes nothing else.
 
-use super::rows::{Centre, Cut, Rows, add};
+use super::rows::{Block, Centre, Cut, Rows, add};
 use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::Result;
@@ -98,10 +98,10 @@ impl<'a> Softmax<'a> {
             scores: Vec::new(),
         };
         let each = |sums: &mut Sums, range: Range<usize>| {
-            let x = self.rows.x.block(range.clone());
+            let x = Block::of(self.rows.x, range.clone());
             let Sums { loss, products, residuals, scores } = sums;
             scores.resize(range.len() * outputs, 0.0);
-            linalg::scores(width, &x, &coef, scores);
+            x.scores(width, &coef, scores);
             let known = self.labels[range.clone()].iter().zip(&self.weights[range]);
             for (scores, (&label, &weight)) in scores.chunks_exact_mut(outputs).zip(known) {
                 scores.iter_mut().zip(&intercept).for_each(|(score, b)| *score += b);
@@ -111,7 +111,7 @@ impl<'a> Softmax<'a> {
                     *sum += *score;
                 });
             }
-            linalg::add_products(width, scores, &x, products);
+            x.add_products(width, scores, products);
         };
         let combine = |a: Sums, b: Sums| Sums {
             loss: a.loss + b.loss,
@@ -119,7 +119,11 @@ impl<'a> Softmax<'a> {
             residuals: add(a.residuals, b.residuals),
             scores: Vec::new(),
         };
-        let cut = Cut { block: 256, cost: outputs * (4 * width + 50), least: outputs };
+        let per_row = match self.rows.x {
+            Matrix::Sparse(x) => x.stored() / x.rows().max(1),
+            _ => width,
+        };
+        let cut = Cut { block: 256, cost: outputs * (4 * per_row + 50), least: outputs };
         let Sums { loss, products, residuals, .. } = self.rows.reduce(cut, start, each, |sums| sums, combine);
         self.finish(parameters, loss, &products, &residuals, gradient)
     }

@@ -94,7 +94,19 @@ impl Counts {
         let same: Vec<f64> = of_class.iter().map(|&weight| if weight > 0.0 { 1.0 / present } else { 0.0 }).collect();
         let given = class_prior.or(if fit_prior { None } else { Some(&same) });
         let prior = log_prior(op, given, &of_class)?;
-        let mut sums = Array2::zeros((classes, problem.x.width()));
+        let mut sums = Array2::<f64>::zeros((classes, problem.x.width()));
+        if let Matrix::Sparse(x) = problem.x {
+            // What zeros count is the class's weight; the others add what they differ by.
+            let zero = value(0.0);
+            for ((row, &label), weight) in (0..).zip(labels).zip(&weights) {
+                let mut sums = sums.row_mut(label as usize);
+                x.entries(row).for_each(|(column, x)| sums[column] += weight * (value(x) - zero));
+            }
+            for (mut sums, weight) in sums.rows_mut().into_iter().zip(&of_class) {
+                sums.mapv_inplace(|sum| sum + weight * zero);
+            }
+            return Ok(Counts { prior, of_class, sums });
+        }
         let values = problem.x.values();
         for ((row, &label), weight) in values.chunks(problem.x.width().max(1)).zip(labels).zip(&weights) {
             sums.row_mut(label as usize).iter_mut().zip(row).for_each(|(sum, &x)| *sum += weight * value(x));
@@ -111,21 +123,40 @@ fn alpha(op: &'static str, alpha: f64) -> Result<f64> {
 }
 
 fn check_counts(op: &'static str, x: Matrix<'_>) -> Result<()> {
-    let (values, width) = (x.values(), x.width().max(1));
-    match values.iter().position(|&value| value < 0.0) {
+    let found = match x {
+        Matrix::Sparse(x) => {
+            (0..x.rows()).find_map(|row| Some((row, x.entries(row).find(|&(_, value)| value < 0.0)?.0)))
+        }
+        x => {
+            let width = x.width().max(1);
+            x.values().iter().position(|&value| value < 0.0).map(|at| (at / width, at % width))
+        }
+    };
+    match found {
         None => Ok(()),
-        Some(at) => {
-            let (row, column) = (at / width, at % width);
-            let message = format!("{} in row {row}, column {column}; counts are at least 0", values[at]);
-            Err(Error::argument(op, message))
+        Some((row, column)) => {
+            let value = x.get(row, column);
+            Err(Error::argument(op, format!("{value} in row {row}, column {column}; counts are at least 0")))
         }
     }
 }
 
 impl Linear {
     fn logs(&self, x: Matrix<'_>, value: impl Fn(f64) -> f64) -> Array2<f64> {
-        let values = x.values();
         let mut out = Array2::zeros((x.rows(), self.prior.len()));
+        if let Matrix::Sparse(x) = x {
+            let zero = value(0.0);
+            let of_zeros: Vec<f64> = self.feature.rows().into_iter().map(|logs| zero * logs.sum()).collect();
+            for (row, mut out) in out.rows_mut().into_iter().enumerate() {
+                let classes = out.iter_mut().zip(&self.prior).zip(self.feature.rows()).zip(&of_zeros);
+                for (((out, prior), logs), of_zeros) in classes {
+                    let there = x.entries(row).map(|(column, x)| (value(x) - zero) * logs[column]);
+                    *out = prior + of_zeros + there.sum::<f64>();
+                }
+            }
+            return out;
+        }
+        let values = x.values();
         for (row, mut out) in values.chunks(x.width().max(1)).zip(out.rows_mut()) {
             for ((out, prior), feature) in out.iter_mut().zip(&self.prior).zip(self.feature.rows()) {
                 *out = prior + row.iter().zip(feature).map(|(&x, log)| value(x) * log).sum::<f64>();

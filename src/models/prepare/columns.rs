@@ -119,7 +119,7 @@ impl Transformer for ColumnTransformer {
         let mut branches = Vec::new();
         let mut parts = Vec::new();
         for (places, steps) in self.resolve(&features)? {
-            let x = columns_of(problem.x, &places);
+            let x = problem.x.columns(&places)?;
             let features = pick(&features, &places);
             let names = names_of(&features);
             let (chain, made) = Chain::learn(steps, &with_features(problem, Some(&x), &names), &features)?;
@@ -145,9 +145,8 @@ impl Transform for FittedColumnTransformer {
 
     fn apply(&self, x: Matrix<'_>) -> Result<Array2<f64>> {
         check_width(ColumnTransformer::NAME, self.width, x)?;
-        let part = |(places, chain): &(Vec<usize>, Chain)| {
-            chain.apply(ColumnTransformer::NAME, (&columns_of(x, places)).into())
-        };
+        let part =
+            |(places, chain): &(Vec<usize>, Chain)| chain.apply(ColumnTransformer::NAME, (&x.columns(places)?).into());
         beside(self.branches.iter().map(part).collect::<Result<Vec<_>>>()?)
     }
 
@@ -195,14 +194,6 @@ impl Transform for FittedColumnTransformer {
 
 fn pick(features: &[Feature], places: &[usize]) -> Vec<Feature> {
     places.iter().filter_map(|&place| features.get(place)).cloned().collect()
-}
-
-/// The columns at `places` as an array of their own.
-pub(super) fn columns_of(x: Matrix<'_>, places: &[usize]) -> Array2<f64> {
-    match x {
-        Matrix::F64(x) => x.select(Axis(1), places), // below the width: resolved or checked
-        Matrix::F32(x) => x.select(Axis(1), places).mapv(f64::from),
-    }
 }
 
 fn beside(mut parts: Vec<Array2<f64>>) -> Result<Array2<f64>> {

@@ -1,7 +1,6 @@
 //! Columns left out one after another, the least important first.
 
 use super::chain::with_features;
-use super::columns::columns_of;
 use super::from_model::{Power, importances, judge};
 use super::select::FittedSelection;
 use super::transformer::{Transformer, names_of, plain_features};
@@ -118,7 +117,7 @@ impl Elimination<'_> {
         let mut left: Vec<usize> = (0..problem.x.width()).collect();
         let mut ranks = vec![1; left.len()];
         while left.len() > target || each.is_some() {
-            let x = columns_of(problem.x, &left);
+            let x = problem.x.columns(&left)?;
             let names: Vec<String> = left.iter().filter_map(|&i| names.get(i)).cloned().collect();
             let model = self.row.fit(self.settings, &with_features(problem, Some(&x), &names))?;
             if let Some(each) = &mut each {
@@ -198,7 +197,7 @@ impl Rfecv {
             let (train, test) = (problem.select(&train)?, problem.select(&test)?);
             let mut at = 0;
             let mut each = |left: &[usize], model: &dyn Model| {
-                let x = columns_of((&test.x).into(), left);
+                let x = test.problem(problem).x.columns(left)?;
                 let of = Problem { x: (&x).into(), names: None, ..test.problem(problem) };
                 let found = score.of(&Outcomes::of(model, &of)?)?;
                 if curve.len() == at {

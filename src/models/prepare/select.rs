@@ -7,7 +7,7 @@ use super::transformer::{Feature, Transform, Transformer};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::{Problem, Reader, Writer, check_rows, check_width};
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 /// Keeps columns that vary more than a threshold: scikit-learn's `VarianceThreshold`. NaN is passed over.
@@ -123,10 +123,7 @@ impl Transform for FittedSelection {
             false => check_rows(self.kind, self.width(), x)?,
         }
         let kept: Vec<usize> = self.kept.iter().map(|&i| i as usize).collect();
-        Ok(match x {
-            Matrix::F64(x) => x.select(Axis(1), &kept),
-            Matrix::F32(x) => x.select(Axis(1), &kept).mapv(f64::from),
-        })
+        x.columns(&kept)
     }
 
     fn features(&self, from: &[Feature]) -> Vec<Feature> {

@@ -3,6 +3,7 @@
 use super::mean_and_deviation;
 use super::score::Score;
 use super::trial::Outcomes;
+use crate::data::Matrix;
 use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks};
 use crate::error::Result;
@@ -35,12 +36,21 @@ pub fn permutation_importance(
 ) -> Result<Vec<Importance>> {
     let all: Vec<usize> = (0..problem.x.rows()).collect();
     let shuffled = |column: usize, order: &[usize]| {
-        let mut part = problem.select(&all)?;
+        let mut x = problem.x.select(&all)?;
         let values = problem.x.column(column);
-        for (cell, &from) in part.x.column_mut(column).iter_mut().zip(order) {
+        for (cell, &from) in x.column_mut(column).iter_mut().zip(order) {
             *cell = values.get(from).copied().unwrap_or(f64::NAN);
         }
-        score.of(&Outcomes::of(model, &part.problem(problem))?)
+        score.of(&Outcomes::of(
+            model,
+            &Problem {
+                x: Matrix::from(&x).with_texts_of(&problem.x),
+                y: problem.y,
+                weights: problem.weights,
+                names: problem.names,
+                device: problem.device,
+            },
+        )?)
     };
     let (size, whole) = ((problem.x.rows(), problem.x.width()), score.of(&Outcomes::of(model, problem)?)?);
     permuted(size, whole, score.greater_is_better, n_repeats, seed, &shuffled)

@@ -19,15 +19,15 @@ pub(super) fn minimise(rows: Rows<'_>, bounds: &[Bounds], epsilon: f64, tol: f64
     let mut w = vec![0.0; rows.width + 1];
     let mut beta = vec![0.0; rows.count];
     let bias = rows.scaling * rows.scaling;
-    let curvature: Vec<f64> = (0..rows.count).map(|i| rows.row(i).iter().map(|v| v * v).sum::<f64>() + bias).collect();
+    let curvature: Vec<f64> = (0..rows.count).map(|i| rows.square(i) + bias).collect();
     let mut rng = Rng::seed(seed);
     for pass in 1..=max_iter {
         let mut worst = 0.0f64;
         for i in rng.permutation(rows.count as u32) {
             let i = i as usize;
-            let (x, Bounds { aim, low, high }) = (rows.row(i), bounds[i]);
+            let Bounds { aim, low, high } = bounds[i];
             let (features, last) = w.split_at_mut(rows.width);
-            let decision = x.iter().zip(&*features).map(|(x, w)| x * w).sum::<f64>() + rows.scaling * last[0];
+            let decision = rows.dot(i, features) + rows.scaling * last[0];
             let (slope, at) = (decision - aim, beta[i]);
             // the slopes to the right and to the left: they differ at 0
             let right = if at >= 0.0 { slope + epsilon } else { slope - epsilon };
@@ -53,7 +53,7 @@ pub(super) fn minimise(rows: Rows<'_>, bounds: &[Bounds], epsilon: f64, tol: f64
             };
             beta[i] = wished.clamp(low, high);
             let by = beta[i] - at;
-            features.iter_mut().zip(x).for_each(|(w, x)| *w += by * x);
+            rows.add(i, by, features);
             last[0] += by * rows.scaling;
         }
         if worst <= tol {

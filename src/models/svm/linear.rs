@@ -1,23 +1,78 @@
 //! What the linear machines share: their rows, and their weights.
 
-use crate::data::Matrix;
+use crate::data::{Matrix, Sparse};
 use crate::error::{Error, Result};
 use crate::models::store::Reader;
 use ndarray::Array2;
+use std::borrow::Cow;
 
 /// Features row by row, to which a constant is added for the intercept: it is regularised as the weights are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a> {
-    pub values: &'a [f64],
+    pub values: Values<'a>,
     pub count: usize,
     pub width: usize,
     /// The constant; 0 for none.
     pub scaling: f64,
 }
 
+/// The features themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Values<'a> {
+    /// Row by row.
+    Dense(&'a [f64]),
+    Sparse(&'a Sparse),
+}
+
+impl<'a> Values<'a> {
+    /// Those of a matrix, which was widened to `dense` unless it is sparse.
+    pub fn of(x: Matrix<'a>, dense: &'a [f64]) -> Values<'a> {
+        match x {
+            Matrix::Sparse(x) => Values::Sparse(x),
+            _ => Values::Dense(dense),
+        }
+    }
+
+    /// What [`Values::of`] needs of a matrix.
+    pub fn widened(x: Matrix<'a>) -> Cow<'a, [f64]> {
+        match x {
+            Matrix::Sparse(_) => Cow::Borrowed(&[]),
+            x => x.values(),
+        }
+    }
+}
+
 impl<'a> Rows<'a> {
+    /// A row of dense features; none of sparse ones.
     pub fn row(self, i: usize) -> &'a [f64] {
-        self.values.get(i * self.width..(i + 1) * self.width).unwrap_or_default()
+        match self.values {
+            Values::Dense(values) => values.get(i * self.width..(i + 1) * self.width).unwrap_or_default(),
+            Values::Sparse(_) => &[],
+        }
+    }
+
+    /// The sum of a row's squares.
+    pub fn square(self, i: usize) -> f64 {
+        match self.values {
+            Values::Dense(_) => self.row(i).iter().map(|v| v * v).sum(),
+            Values::Sparse(x) => x.entries(i).map(|(_, v)| v * v).sum(),
+        }
+    }
+
+    /// The product of a row with `[F]`.
+    pub fn dot(self, i: usize, v: &[f64]) -> f64 {
+        match self.values {
+            Values::Dense(_) => self.row(i).iter().zip(v).map(|(x, w)| x * w).sum(),
+            Values::Sparse(x) => x.dot(i, v),
+        }
+    }
+
+    /// Adds a row, times a factor.
+    pub fn add(self, i: usize, factor: f64, to: &mut [f64]) {
+        match self.values {
+            Values::Dense(_) => to.iter_mut().zip(self.row(i)).for_each(|(to, x)| *to += factor * x),
+            Values::Sparse(x) => x.add_row(i, factor, to),
+        }
     }
 }
 
@@ -80,8 +135,15 @@ impl Common {
 
 /// Decisions of rows, `[N, outputs]`.
 pub(super) fn decide(x: Matrix<'_>, coef: &Array2<f64>, intercept: &[f64]) -> Array2<f64> {
-    let (values, width) = (x.values(), x.width().max(1));
     let mut out = Array2::zeros((x.rows(), intercept.len()));
+    if let Matrix::Sparse(x) = x {
+        for (output, (coef, bias)) in coef.rows().into_iter().zip(intercept).enumerate() {
+            let coef = coef.to_vec();
+            (0..x.rows()).for_each(|row| out[[row, output]] = x.dot(row, &coef) + bias);
+        }
+        return out;
+    }
+    let (values, width) = (x.values(), x.width().max(1));
     for (row, mut out) in values.chunks(width).zip(out.rows_mut()) {
         for ((out, coef), bias) in out.iter_mut().zip(coef.rows()).zip(intercept) {
             *out = row.iter().zip(coef).map(|(x, c)| x * c).sum::<f64>() + bias;

@@ -1,7 +1,7 @@
 //! Linear support vector classification, for many rows.
 
 use super::descent::{self, Bounds};
-use super::linear::{self, Common, Fit, Rows};
+use super::linear::{self, Common, Fit, Rows, Values};
 use super::newton;
 use crate::data::Matrix;
 use crate::error::Result;
@@ -99,9 +99,9 @@ impl Estimator for LinearSvc {
             class_weight.apply(Self::NAME, labels, classes, &mut costs)?;
         }
         costs.iter_mut().for_each(|cost| *cost *= c);
-        let values = problem.x.values();
+        let values = Values::widened(problem.x);
         let (count, width) = (problem.x.rows(), problem.x.width());
-        let rows = Rows { values: &values, count, width, scaling };
+        let rows = Rows { values: Values::of(problem.x.reborrow(), &values), count, width, scaling };
         let first = if classes == 2 { 1 } else { 0 };
         let (mut coef, mut intercept, mut n_iter, mut converged) = (Vec::new(), Vec::new(), 0, true);
         for class in first..classes as u32 {

@@ -1,7 +1,7 @@
 //! Linear support vector regression, for many rows.
 
 use super::descent::{self, Bounds};
-use super::linear::{self, Common, Rows};
+use super::linear::{self, Common, Rows, Values};
 use super::newton;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
@@ -94,8 +94,9 @@ impl Estimator for LinearSvr {
             return Err(Error::argument(Self::NAME, format!("epsilon is {epsilon}; give a number of at least 0")));
         }
         let costs: Vec<f64> = problem.row_weights().iter().map(|weight| weight * c).collect();
-        let values = problem.x.values();
-        let rows = Rows { values: &values, count: targets.len(), width: problem.x.width(), scaling };
+        let values = Values::widened(problem.x);
+        let (values, width) = (Values::of(problem.x.reborrow(), &values), problem.x.width());
+        let rows = Rows { values, count: targets.len(), width, scaling };
         let fit = match self.loss {
             TubeLoss::EpsilonInsensitive => {
                 let bounds: Vec<Bounds> =

@@ -4,7 +4,8 @@
 //! something. Source: Keerthi, DeCoste, "A modified finite Newton method for fast solution of large scale linear SVMs", JMLR 6
 //! (2005); the stopping rule is LIBLINEAR's.
 
-use super::linear::{Fit, Rows, Weights};
+use super::linear::{Fit, Rows, Values, Weights};
+use crate::data::Sparse;
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::host_threads;
 use crate::models::linalg::dot;
@@ -142,7 +143,26 @@ fn sweep(
 ) {
     sum.clear();
     sum.resize(v.len(), 0.0);
+    if let Values::Sparse(x) = rows.values {
+        return sparse_sweep(rows, x, list, v, sum, factor);
+    }
     Arch::new().dispatch(Sweep { rows, list, v, sum, factor });
+}
+
+fn sparse_sweep(
+    rows: Rows<'_>,
+    x: &Sparse,
+    list: &[(u32, f64)],
+    v: &[f64],
+    sum: &mut [f64],
+    mut factor: impl FnMut(usize, f64, f64) -> f64,
+) {
+    let (Some((last, v)), Some((last_sum, sum))) = (v.split_last(), sum.split_last_mut()) else { return };
+    for &(row, note) in list {
+        let value = factor(row as usize, note, x.dot(row as usize, v) + rows.scaling * last);
+        *last_sum += rows.scaling * value;
+        x.add_row(row as usize, value, sum);
+    }
 }
 
 struct Sweep<'a, F> {
