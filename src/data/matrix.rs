@@ -97,6 +97,19 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Doubles of which some columns stand for texts, where any of these lists has some.
+    pub fn with_texts(x: &'a Array2<f64>, texts: &'a [Arc<[String]>]) -> Matrix<'a> {
+        match texts.iter().any(|texts| !texts.is_empty()) {
+            true => Matrix::Texts(x.view(), texts),
+            false => x.into(),
+        }
+    }
+
+    /// The texts of some columns, none of one of plain numbers.
+    pub fn texts_of(&self, columns: &[usize]) -> Vec<Arc<[String]>> {
+        columns.iter().map(|&column| self.texts(column).cloned().unwrap_or_default()).collect()
+    }
+
     /// The same with the texts of another matrix of these columns, where that has any.
     pub fn with_texts_of<'b: 'a>(self, whole: &Matrix<'b>) -> Matrix<'a> {
         match (self, whole) {

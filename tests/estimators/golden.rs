@@ -139,6 +139,13 @@ fn of_model(row: &'static Row) -> Kind {
 /// A step in a pipeline before a model that says nothing, learnt from small whole numbers with a gap where it takes one.
 fn of_step(step: &'static TransformerRow) -> Kind {
     let make = |path: &Path| {
+        if step.uses == Uses::Texts {
+            let asked = Asked::Csv("text,y\n\"A good, good book.\",1\nNo good.,2\nÄrger und 東京 Ärger,3\n,4\n".into());
+            let step = Step { name: "step".into(), kind: step.name.into(), settings: Map::new() };
+            let pipeline = Pipeline::raw(Row::named("dummy-regressor").unwrap()).then(step);
+            pipeline.fit(&table(&asked), None).unwrap_or_else(|e| panic!("{e}")).save(path).unwrap();
+            return asked;
+        }
         let mut learnt = data(36, 3, 42);
         let mut asked = data(6, 3, 43).x.mapv(|v| v.abs().floor());
         learnt.x.mapv_inplace(|v| v.abs().floor());
@@ -163,7 +170,9 @@ fn of_step(step: &'static TransformerRow) -> Kind {
         let Value::Object(settings) = settings else { panic!("settings are an object") };
         let (model, problem) = match step.uses {
             Uses::Labels => ("dummy-classifier", Problem::new(&learnt.x, &learnt.labels)),
-            Uses::Features | Uses::Answers => ("dummy-regressor", Problem::new(&learnt.x, &learnt.values)),
+            Uses::Features | Uses::Answers | Uses::Texts => {
+                ("dummy-regressor", Problem::new(&learnt.x, &learnt.values))
+            }
         };
         let step = Step { name: "step".into(), kind: step.name.into(), settings };
         let pipeline = Pipeline::raw(Row::named(model).unwrap()).then(step);
@@ -171,7 +180,11 @@ fn of_step(step: &'static TransformerRow) -> Kind {
         rows(&asked)
     };
     let ask = |path: &Path, asked: &Asked| {
-        let made = FittedPipeline::load(path).unwrap().prepare((&matrix(asked)).into()).unwrap();
+        let model = FittedPipeline::load(path).unwrap();
+        let made = match asked {
+            Asked::Csv(_) => model.prepare(model.frame(&table(asked)).unwrap().problem().x).unwrap(),
+            Asked::Rows(_) => model.prepare((&matrix(asked)).into()).unwrap(),
+        };
         [("made".to_owned(), nullable(made))].into()
     };
     Kind { name: format!("step-{}", step.name), tolerance: DOUBLES, make: Box::new(make), ask }

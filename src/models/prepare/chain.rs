@@ -70,7 +70,8 @@ impl Chain {
         for step in steps {
             let names = names_of(&features);
             let row = TransformerRow::named(&step.kind)?;
-            let (next, made) = row.fit(&step.settings, &with_features(problem, x.as_ref(), &names))?;
+            let (next, made) =
+                row.fit(&step.settings, &with_features(problem, x.as_ref().map(Matrix::from), &names))?;
             features = next.features(&features);
             fitted.push((step.name.clone(), next));
             x = Some(made);
@@ -143,12 +144,8 @@ pub(super) fn check_names(steps: &[Step]) -> Result<()> {
 }
 
 /// The problem with other features, where there are some.
-pub(super) fn with_features<'a>(
-    problem: &'a Problem<'_>,
-    x: Option<&'a Array2<f64>>,
-    names: &'a [String],
-) -> Problem<'a> {
-    let x = x.map_or_else(|| problem.x.reborrow(), Matrix::from);
+pub(super) fn with_features<'a>(problem: &'a Problem<'_>, x: Option<Matrix<'a>>, names: &'a [String]) -> Problem<'a> {
+    let x = x.unwrap_or_else(|| problem.x.reborrow());
     Problem { x, y: problem.y, weights: problem.weights, names: Some(names), device: problem.device }
 }
 

@@ -1,6 +1,7 @@
 //! Columns of different kinds through different steps, joined to one matrix: scikit-learn's `ColumnTransformer`.
 
 use super::chain::{Chain, Step, with_features};
+use super::text::takes_texts;
 use super::transformer::{Feature, Transform, Transformer, names_of, plain_features};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
@@ -78,6 +79,17 @@ impl ColumnTransformer {
         }
     }
 
+    /// The names of the columns that steps take as texts, and nothing else does.
+    pub(super) fn free_texts(&self) -> HashSet<&str> {
+        let looked_into = |branch: &Branch| branch.steps.first().is_some_and(|step| takes_texts(&step.kind));
+        let (mut free, mut others) = (HashSet::new(), HashSet::new());
+        for branch in &self.branches {
+            let names = if looked_into(branch) { &mut free } else { &mut others };
+            names.extend(branch.columns.iter().map(String::as_str));
+        }
+        &free - &others
+    }
+
     /// The branches as positions, the remainder as one more.
     fn resolve<'a>(&'a self, features: &[Feature]) -> Result<Vec<(Vec<usize>, &'a [Step])>> {
         let place = |name: &String| {
@@ -119,10 +131,11 @@ impl Transformer for ColumnTransformer {
         let mut branches = Vec::new();
         let mut parts = Vec::new();
         for (places, steps) in self.resolve(&features)? {
-            let x = problem.x.columns(&places)?;
+            let (x, texts) = (problem.x.columns(&places)?, problem.x.texts_of(&places));
             let features = pick(&features, &places);
             let names = names_of(&features);
-            let (chain, made) = Chain::learn(steps, &with_features(problem, Some(&x), &names), &features)?;
+            let (chain, made) =
+                Chain::learn(steps, &with_features(problem, Some(Matrix::with_texts(&x, &texts)), &names), &features)?;
             branches.push((places, chain));
             parts.push(made);
         }
@@ -145,8 +158,10 @@ impl Transform for FittedColumnTransformer {
 
     fn apply(&self, x: Matrix<'_>) -> Result<Array2<f64>> {
         check_width(ColumnTransformer::NAME, self.width, x)?;
-        let part =
-            |(places, chain): &(Vec<usize>, Chain)| chain.apply(ColumnTransformer::NAME, (&x.columns(places)?).into());
+        let part = |(places, chain): &(Vec<usize>, Chain)| {
+            let (x, texts) = (x.columns(places)?, x.texts_of(places));
+            chain.apply(ColumnTransformer::NAME, Matrix::with_texts(&x, &texts))
+        };
         beside(self.branches.iter().map(part).collect::<Result<Vec<_>>>()?)
     }
 

@@ -1,12 +1,13 @@
 //! A table as a problem: its columns as one matrix, its target as answers.
 
 use super::transformer::{Feature, names_of};
-use crate::data::{Column, Kind, Table, Task, Values};
+use crate::data::{Column, Kind, Matrix, Table, Task, Values};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::models::{Answers, Labels, Prediction, Predicts, Problem};
 use ndarray::Array2;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A table as models read it. Numbers are as they are, booleans 0 and 1, dates days since 1970-01-01, texts positions in the
 /// list of their column's levels; NaN stands for what is missing.
@@ -28,6 +29,8 @@ pub struct Frame {
     pub names: Vec<String>,
     /// The rows, `[N, F]`.
     pub x: Array2<f64>,
+    /// The texts that each column's numbers stand for, none of numbers: the levels, and then those that are none of them.
+    pub texts: Vec<Arc<[String]>>,
     /// The column that is predicted.
     pub target: String,
     /// What is predicted.
@@ -68,13 +71,22 @@ impl Frame {
         let read = matrix(table, &features)?;
         let answers = answers_of(table, target, &task)?;
         let names = names_of(&features);
-        Ok(Frame { features, names, x: read.x, target: target.to_owned(), task, answers, device: None })
+        Ok(Frame {
+            features,
+            names,
+            x: read.x,
+            texts: read.texts,
+            target: target.to_owned(),
+            task,
+            answers,
+            device: None,
+        })
     }
 
     /// The frame as a problem.
     pub fn problem(&self) -> Problem<'_> {
         Problem {
-            x: (&self.x).into(),
+            x: Matrix::with_texts(&self.x, &self.texts),
             y: self.answers.answer(),
             weights: None,
             names: Some(&self.names),
@@ -202,6 +214,8 @@ pub(super) fn answers_of(table: &Table, target: &str, task: &Task) -> Result<Ans
 /// A table's columns as numbers.
 pub(super) struct Read {
     pub x: Array2<f64>,
+    /// As [`Frame::texts`].
+    pub texts: Vec<Arc<[String]>>,
     /// The first text that is none of its column's levels, as an error.
     pub unknown: Option<Error>,
     /// The first missing cell, as an error.
@@ -210,7 +224,8 @@ pub(super) struct Read {
 
 /// The columns of `features`, matched by name, as numbers.
 pub(super) fn matrix(table: &Table, features: &[Feature]) -> Result<Read> {
-    let mut read = Read { x: Array2::zeros((table.rows(), features.len())), unknown: None, missing: None };
+    let x = Array2::zeros((table.rows(), features.len()));
+    let mut read = Read { x, texts: Vec::with_capacity(features.len()), unknown: None, missing: None };
     for (column, feature) in features.iter().enumerate() {
         let index = table.index_of(&feature.name)?;
         let values = numbers(table, index, feature, &mut read)?;
@@ -231,22 +246,27 @@ fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> R
         let message = format!("no {}: {shown:?} in a column that was all {0}s; correct it", feature.kind.noun());
         Error::data(table.place(row, index), message)
     };
-    let place: HashMap<&str, f64> =
-        feature.levels.iter().enumerate().map(|(i, level)| (level.as_str(), i as f64)).collect();
-    let beyond = feature.levels.len() as f64;
+    let mut place: HashMap<String, f64> =
+        (0..).map(f64::from).zip(&feature.levels).map(|(i, l)| (l.clone(), i)).collect();
+    let mut texts = feature.levels.clone();
     let mut level = |row: usize, text: &str| match place.get(text) {
         _ if text.is_empty() => f64::NAN,
         Some(place) => *place,
         None => {
-            read.unknown.get_or_insert_with(|| {
-                let known = feature.levels.iter().take(10).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
-                let message = format!("text that was not there to learn from: {text:?}; there were {known}");
-                Error::data(table.place(row, index), message)
-            });
+            if !feature.levels.is_empty() {
+                read.unknown.get_or_insert_with(|| {
+                    let known = feature.levels.iter().take(10).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
+                    let message = format!("text that was not there to learn from: {text:?}; there were {known}");
+                    Error::data(table.place(row, index), message)
+                });
+            }
+            let beyond = texts.len() as f64;
+            place.insert(text.to_owned(), beyond);
+            texts.push(text.to_owned());
             beyond
         }
     };
-    match (&column.values, feature.kind) {
+    let values = match (&column.values, feature.kind) {
         (Values::Numbers(values), Kind::Number | Kind::Integer) => Ok(values.clone()),
         // A column of text that happens to hold numbers only here.
         (Values::Numbers(values), Kind::Text) => Ok(values
@@ -270,5 +290,10 @@ fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> R
             };
             texts.iter().enumerate().map(number).collect()
         }
+    };
+    if feature.kind == Kind::Text && texts.is_empty() {
+        texts.push(String::new()); // a column of text, though all of it is missing here
     }
+    read.texts.push(texts.into());
+    values
 }

@@ -2,7 +2,7 @@
 //! file with its model.
 //!
 //! Every step maps a matrix to a matrix; texts enter as positions in the sorted list of a column's levels, NaN where one is
-//! missing. So a step, a whole pipeline and a bare model are tried by the same folds and searches.
+//! missing, and the steps that look into texts find the list beside the matrix. So a step, a whole pipeline and a bare model are tried by the same folds and searches.
 
 mod bins;
 mod chain;
@@ -29,6 +29,7 @@ mod select;
 mod stream;
 mod table;
 mod target;
+mod text;
 mod transformer;
 
 pub use bins::{BinEncode, BinStrategy, FittedKBinsDiscretizer, KBinsDiscretizer};
@@ -54,4 +55,8 @@ pub use score::ScoreFunc;
 pub use select::{FittedSelection, SelectKBest, VarianceThreshold};
 pub use table::{Applied, TRANSFORMERS, TransformerRow, Uses};
 pub use target::{FittedTargetEncoder, TargetEncoder};
+pub use text::{
+    Analyzer, CountVectorizer, DocumentFrequency, FittedCountVectorizer, FittedTexts, FittedTfidfTransformer,
+    FittedTfidfVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer, tokens,
+};
 pub use transformer::{Feature, Transform, Transformer, names_of, plain_features};

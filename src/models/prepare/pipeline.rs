@@ -4,6 +4,7 @@ use super::chain::{Chain, Step, check_names, with_features};
 use super::columns::ColumnTransformer;
 use super::frame::{Frame, Outcome, answers_of, matrix, target_of};
 use super::plan::Plan;
+use super::text::takes_texts;
 use super::transformer::{Feature, Transform, Transformer, names_of, plain_features};
 use crate::data::{Kind, Matrix, ReadOptions, Table, Task};
 use crate::error::{Error, Result};
@@ -103,8 +104,8 @@ impl Pipeline {
     /// The steps that a table's columns and the model ask for, with the model's default settings.
     ///
     /// Missing numbers become their column's median (unless the model learns from them), missing booleans the commonest;
-    /// numbers are scaled where the model needs it; texts become a column for each common level, and one for the rare; dates
-    /// become numbers. Columns without any value, and of text that differs in nearly every row, are left out.
+    /// numbers are scaled where the model needs it; texts become a column for each common level, and one for the rare, but of
+    /// sentences the weights of their words; dates become numbers. Columns without any value, and of text that differs in nearly every row, are left out.
     ///
     /// # Errors
     /// As [`Frame::of`] about the target; no column is left.
@@ -194,7 +195,7 @@ impl Pipeline {
         let read = |e| blame(e, &matrix(table, &frame.features)?);
         let fitted = self.learn_as(&frame.problem(), frame.features.clone(), Some(table)).or_else(read)?;
         let table = Some(Origin { target: frame.target.clone(), task: frame.task.clone(), ignored });
-        Ok(FittedPipeline { table, ..fitted })
+        Ok(FittedPipeline { table, features: self.kept(fitted.features)?, ..fitted })
     }
 
     /// Learns from a problem.
@@ -217,7 +218,7 @@ impl Pipeline {
         let made = chain.features(&features);
         check_texts(&made, table)?;
         let names = names_of(&made);
-        let prepared = with_features(problem, Some(&x), &names);
+        let prepared = with_features(problem, Some((&x).into()), &names);
         let even = self.balance.as_ref().map(|balance| balance.fit_resample(&prepared)).transpose()?;
         let even = even.as_ref().map(|part| part.problem(&prepared));
         let model = row.fit(&self.settings, even.as_ref().unwrap_or(&prepared))?;
@@ -234,13 +235,31 @@ impl Pipeline {
         Ok(FittedPipeline { settings: self.clone(), features, chain, model, rule, table: None })
     }
 
+    /// The first step, where it chooses columns.
+    fn columns(&self) -> Result<Option<ColumnTransformer>> {
+        let Some(first) = self.steps.first().filter(|step| step.kind == ColumnTransformer::NAME) else {
+            return Ok(None);
+        };
+        let settings = ColumnTransformer::deserialize(&Value::Object(first.settings.clone()));
+        settings.map(Some).map_err(|e| Error::argument(OP, format!("settings of step {:?}: {e}", first.name)))
+    }
+
+    /// The features as a file keeps them: without the levels of columns whose texts the steps look into, which may be all there are.
+    pub(super) fn kept(&self, mut features: Vec<Feature>) -> Result<Vec<Feature>> {
+        let columns = self.columns()?;
+        let free = columns.as_ref().map(ColumnTransformer::free_texts);
+        let all = self.steps.first().is_some_and(|step| takes_texts(&step.kind));
+        for feature in &mut features {
+            if all || free.as_ref().is_some_and(|free| free.contains(feature.name.as_str())) {
+                feature.levels.clear();
+            }
+        }
+        Ok(features)
+    }
+
     /// The names of a table's columns that the first step leaves out.
     pub(super) fn ignored(&self, table: &Table, target: &str) -> Result<Vec<String>> {
-        let Some(first) = self.steps.first().filter(|step| step.kind == ColumnTransformer::NAME) else {
-            return Ok(Vec::new());
-        };
-        let settings = ColumnTransformer::deserialize(&Value::Object(first.settings.clone()))
-            .map_err(|e| Error::argument(OP, format!("settings of step {:?}: {e}", first.name)))?;
+        let Some(settings) = self.columns()? else { return Ok(Vec::new()) };
         let Some(wanted) = settings.wanted() else { return Ok(Vec::new()) };
         let left = |name: &&str| !wanted.contains(name) && *name != target;
         Ok(table.columns().iter().map(|c| c.name.as_str()).filter(left).map(String::from).collect())
@@ -276,9 +295,16 @@ impl FittedPipeline {
         frame: Frame,
         (chain, model, rule): (Chain, Box<dyn Model>, Option<Rule>),
         ignored: Vec<String>,
-    ) -> FittedPipeline {
+    ) -> Result<FittedPipeline> {
         let table = Some(Origin { target: frame.target, task: frame.task, ignored });
-        FittedPipeline { settings: settings.clone(), features: frame.features, chain, model, rule, table }
+        Ok(FittedPipeline {
+            settings: settings.clone(),
+            features: settings.kept(frame.features)?,
+            chain,
+            model,
+            rule,
+            table,
+        })
     }
 
     /// Predicts the rows of a table. Columns are matched by name, in any order; the target and those that no step took may be
@@ -309,12 +335,13 @@ impl FittedPipeline {
             return Err(Error::argument(OP, "learnt from a matrix, which has no column names; give it one to predict"));
         };
         let answers = answers_of(table, &origin.target, &origin.task)?;
-        let x = self.of_table(table, super::chain::owned)?;
+        let super::frame::Read { x, texts, .. } = self.read(table)?;
         let (features, names) = (self.features.clone(), names_of(&self.features));
         Ok(Frame {
             features,
             names,
             x,
+            texts,
             target: origin.target.clone(),
             task: origin.task.clone(),
             answers,
@@ -402,6 +429,12 @@ impl FittedPipeline {
 
     /// Asks about a table's rows; errors name the cell to blame.
     fn of_table<T>(&self, table: &Table, ask: impl Fn(Matrix<'_>) -> Result<T>) -> Result<T> {
+        let read = self.read(table)?;
+        ask(Matrix::with_texts(&read.x, &read.texts)).or_else(|e| blame(e, &read))
+    }
+
+    /// The columns that it takes, as numbers.
+    fn read(&self, table: &Table) -> Result<super::frame::Read> {
         let known: HashSet<&str> = self.features.iter().map(|feature| feature.name.as_str()).collect();
         let passed = |name: &str| {
             self.table.as_ref().is_some_and(|origin| origin.target == name || origin.ignored.iter().any(|n| n == name))
@@ -423,8 +456,7 @@ impl FittedPipeline {
             );
             return Err(Error::data(table.source(), message));
         }
-        let read = matrix(table, &self.features)?;
-        ask((&read.x).into()).or_else(|e| blame(e, &read))
+        matrix(table, &self.features)
     }
 }
 

@@ -6,6 +6,7 @@ use super::impute::{ImputeStrategy, SimpleImputer};
 use super::one_hot::{OneHotEncoder, UnknownLevel};
 use super::pipeline::Pipeline;
 use super::scale::StandardScaler;
+use super::text::{TfidfVectorizer, tokens};
 use crate::data::{Column, Kind, Table, Values};
 use crate::error::{Error, Result};
 use crate::models::{Missing, Needs, Row};
@@ -13,6 +14,12 @@ use std::collections::HashSet;
 
 /// The most columns that a column of text becomes.
 const MOST_LEVELS: usize = 32;
+
+/// Text with more levels than one column each, and on the mean so many words, is looked into.
+const FEWEST_WORDS: f64 = 3.0;
+
+/// The most words of a column that become columns.
+const MOST_WORDS: usize = 1000;
 
 /// Text with more levels than this share of its rows says who a row is, not what it is like.
 const DISTINCT_SHARE: f64 = 0.5;
@@ -30,12 +37,13 @@ impl Plan {
     pub(super) fn of(table: &Table, target: &str, row: &Row) -> Result<Plan> {
         let mut lines = Vec::new();
         let (mut numbers, mut booleans, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut empty, mut names) = (Vec::new(), Vec::new());
+        let (mut empty, mut names, mut prose) = (Vec::new(), Vec::new(), Vec::new());
         for column in table.columns().iter().filter(|column| column.name != target) {
             match column.kind() {
                 _ if column.missing() == column.len() => empty.push(column),
                 Kind::Number | Kind::Integer | Kind::Date => numbers.push(column),
                 Kind::Boolean => booleans.push(column),
+                Kind::Text if is_prose(column) => prose.push(column),
                 Kind::Text if is_name(column) => names.push(column),
                 Kind::Text => texts.push(column),
             }
@@ -87,11 +95,17 @@ impl Plan {
         if !levels.is_empty() {
             lines.push(format!("text as a column of 0 and 1 for each level: {}", joined(&levels)));
         }
+        let words = TfidfVectorizer { max_features: Some(MOST_WORDS), ..TfidfVectorizer::default() };
+        if !prose.is_empty() {
+            let what = format!("text as weights of its words (TF-IDF; the {MOST_WORDS} commonest words at most)");
+            lines.push(format!("{what}: {}", listed(&prose)));
+        }
         let of = |columns: &[&Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
         let columns = ColumnTransformer::default()
             .branch(of(&numbers), of_numbers)
             .branch(of(&booleans), of_booleans)
-            .branch(of(&texts), [Step::of(&encoder)]);
+            .branch(of(&texts), [Step::of(&encoder)])
+            .branch(of(&prose), [Step::of(&words)]);
         if columns.wanted().is_none_or(|wanted| wanted.is_empty()) {
             let message = format!("no column is left to learn {target:?} from: {}", lines.join("; "));
             return Err(Error::data(table.source(), message));
@@ -99,6 +113,14 @@ impl Plan {
         let steps = vec![Step::of(&columns).called("prepare")];
         Ok(Plan { pipeline: Pipeline::of(row.name, steps), lines })
     }
+}
+
+/// Whether text is sentences rather than levels or names.
+fn is_prose(column: &Column) -> bool {
+    let Values::Text(texts) = &column.values else { return false };
+    let given = column.len() - column.missing();
+    let words: usize = texts.iter().map(|text| tokens(text).count()).sum();
+    distinct(column) > MOST_LEVELS && words as f64 >= FEWEST_WORDS * given as f64
 }
 
 /// Whether text differs in most rows; a few rows say nothing about that.

@@ -119,7 +119,7 @@ impl Elimination<'_> {
         while left.len() > target || each.is_some() {
             let x = problem.x.columns(&left)?;
             let names: Vec<String> = left.iter().filter_map(|&i| names.get(i)).cloned().collect();
-            let model = self.row.fit(self.settings, &with_features(problem, Some(&x), &names))?;
+            let model = self.row.fit(self.settings, &with_features(problem, Some((&x).into()), &names))?;
             if let Some(each) = &mut each {
                 each(&left, &*model)?;
             }

@@ -4,7 +4,7 @@ use super::chain::Chain;
 use super::frame::{Frame, answers_of, matrix, names_in, target_of};
 use super::pipeline::{FittedPipeline, OP, Pipeline, blame, check_texts};
 use super::transformer::names_of;
-use crate::data::{Kind, Stream, Table, Task};
+use crate::data::{Kind, Matrix, Stream, Table, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::models::linear::learn_parts;
@@ -74,7 +74,8 @@ impl Pipeline {
                 let table = table?;
                 let read = matrix(&table, &frame.features)?;
                 let answers = answers_of(&table, &target, &frame.task)?;
-                let prepared = chain.apply(OP, (&read.x).into()).or_else(|e| blame(e, &read))?;
+                let prepared =
+                    chain.apply(OP, Matrix::with_texts(&read.x, &read.texts)).or_else(|e| blame(e, &read))?;
                 let (x, y) = ((&prepared).into(), answers.answer());
                 each(&Problem { x, y, weights: None, names: Some(&names), device }).or_else(|e| blame(e, &read))?;
             }
@@ -83,7 +84,7 @@ impl Pipeline {
         let tuned = "a threshold is tuned on rows in memory; give a number, or read the whole table";
         let fit = |_: &Problem<'_>| Err(Error::argument(OP, tuned));
         let rule = self.decision.as_ref().map(|by| by.rule(&*model, &frame.problem(), &fit)).transpose()?;
-        Ok(FittedPipeline::of_parts(self, frame, (chain, model, rule), ignored))
+        FittedPipeline::of_parts(self, frame, (chain, model, rule), ignored)
     }
 }
 

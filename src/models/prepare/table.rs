@@ -17,6 +17,7 @@ use super::rfe::{Rfe, Rfecv};
 use super::scale::{MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler};
 use super::select::{SelectKBest, VarianceThreshold};
 use super::target::TargetEncoder;
+use super::text::{CountVectorizer, TfidfVectorizer};
 use super::transformer::{Transform, Transformer};
 use crate::error::{Error, Result};
 use crate::models::{Missing, Pca, Problem, Reader, TruncatedSvd};
@@ -32,6 +33,8 @@ pub enum Uses {
     Labels,
     /// Classes or numbers.
     Answers,
+    /// Nothing; but its features are columns of text.
+    Texts,
 }
 
 /// One kind of step.
@@ -70,6 +73,8 @@ pub const TRANSFORMERS: &[TransformerRow] = &[
     row::<IterativeImputer>(Uses::Features, Missing::Learnt),
     row::<OrdinalEncoder>(Uses::Features, Missing::Learnt),
     row::<TargetEncoder>(Uses::Answers, Missing::Learnt),
+    row::<CountVectorizer>(Uses::Texts, Missing::Learnt),
+    row::<TfidfVectorizer>(Uses::Texts, Missing::Learnt),
     row::<VarianceThreshold>(Uses::Features, Missing::Learnt),
     row::<SelectKBest>(Uses::Labels, Missing::Refused),
     row::<SelectFromModel>(Uses::Answers, Missing::Refused),

@@ -106,8 +106,8 @@ pub struct Feature {
     pub name: String,
     /// What its cells are in a table.
     pub kind: Kind,
-    /// The texts that its numbers stand for, 0 for the first; none unless it is of text. One past the last stands for a text
-    /// that is none of them, NaN for a missing one.
+    /// The texts that its numbers stand for, 0 for the first; none unless it is of text. Numbers past the last
+    /// stand for texts that are none of them, NaN for a missing one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<String>,
 }
