@@ -30,6 +30,6 @@ pub use scale::Standardizer;
 pub use schema::{Schema, Task};
 pub use series::{FromPast, Windows, integrate};
 pub use sparse::Sparse;
-pub use split::{Split, batches, shuffled_split, stratified_split};
+pub use split::{Split, batches, last_split, shuffled_split, stratified_split};
 pub use stream::{Parts, Stream};
 pub use table::{Column, Table, Values};

@@ -26,6 +26,15 @@ pub fn shuffled_split<R: Rng + ?Sized>(rows: usize, fraction: f64, rng: &mut R) 
     Ok(Split { train, held_out: held })
 }
 
+/// Holds out the last of `rows` rows, `fraction` of them, rounded up: what is tested lies after what was learnt from.
+///
+/// # Errors
+/// As [`shuffled_split`].
+pub fn last_split(rows: usize, fraction: f64) -> Result<Split> {
+    let first = rows - held_out_count(rows, fraction)?;
+    Ok(Split { train: (0..first).collect(), held_out: (first..rows).collect() })
+}
+
 /// Deals rows at random, so that each class has the same share of both parts, as nearly as counts allow. Every class keeps
 /// at least one row to learn from.
 ///

@@ -84,6 +84,43 @@ fn a_table_with_gaps_and_text_is_prepared_and_each_step_said() {
 }
 
 #[test]
+fn rows_in_the_order_of_time_are_tested_by_those_before_them() {
+    let folder = folder();
+    let folder = folder.path();
+    // The answer jumps in the last fifth of the rows: only a test of the last rows is surprised.
+    let rows: String = (0..60).map(|i| format!("{},{}.5\n", i % 7, if i < 48 { 0 } else { 100 })).collect();
+    fs::write(folder.join("jump.csv"), format!("x,y\n{rows}")).unwrap();
+    let out = json(folder, "train jump.csv --model ridge --cv-time 3 --search alpha=1,2 --json --device cpu --out m");
+    assert_eq!(out["rows"], serde_json::json!({"train": 48, "test": 12}));
+    assert!((out["metrics"]["mae"].as_f64().unwrap() - 100.0).abs() < 1e-9, "{out}");
+    assert_eq!(out["cv"]["mae"]["folds"].as_array().unwrap().len(), 3);
+    assert!(out["cv"]["mae"]["mean"].as_f64().unwrap() < 1e-9);
+    error(folder, "train jump.csv --model ridge --cv-time 3 --cv 3", 2);
+    error(folder, "train jump.csv --model ridge --cv-time 1", 2);
+}
+
+#[test]
+fn intervals_are_measured_saved_and_predicted() {
+    let folder = folder();
+    let folder = folder.path();
+    let out = json(folder, "train numbers.csv --model ridge --intervals 0.8 --json --device cpu --out m");
+    assert_eq!(out["rows"], serde_json::json!({"train": 38, "test": 12}));
+    let (margin, held) = (&out["intervals"]["margin"], &out["intervals"]["held"]);
+    assert!(margin.as_f64().unwrap() > 0.0 && (0.4..=1.0).contains(&held.as_f64().unwrap()), "{out}");
+    let predicted = good(folder, "predict --model m new.csv --device cpu");
+    let (header, rows) = predicted.split_once('\n').unwrap();
+    assert!(header.ends_with(",lower,upper"), "{header}");
+    for row in rows.lines() {
+        let cells: Vec<f64> = row.split(',').map(|cell| cell.parse().unwrap()).collect();
+        let half = margin.as_f64().unwrap();
+        assert!((cells[0] - cells[1] - half).abs() < 1e-9 && (cells[2] - cells[0] - half).abs() < 1e-9, "{row}");
+    }
+    let said = error(folder, "train classes.csv --model tree --intervals 0.8", 2);
+    assert!(said.contains("classes have probabilities"), "{said}");
+    error(folder, "train numbers.csv --model ridge --intervals 1.5", 2);
+}
+
+#[test]
 fn cross_validation_and_search_are_in_the_summary() {
     let folder = folder();
     let folder = folder.path();

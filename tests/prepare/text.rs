@@ -216,3 +216,28 @@ fn sentences_are_looked_into_without_being_asked() {
     let found = cross_validate(&trial, &Default::default(), &folds, &[score("accuracy").unwrap()], &silent).unwrap();
     assert_eq!(found.summary("accuracy").unwrap().0, 1.0);
 }
+
+#[test]
+fn intervals_are_saved_with_the_pipeline() {
+    let y = |i: usize| i as f64 + [0.0, 3.0, -2.0][i % 3];
+    let text: String = (0..60).map(|i| format!("{i},{}\n", y(i))).collect();
+    let data = table(&format!("x,y\n{text}"));
+    let (learnt, held): (Vec<usize>, Vec<usize>) = (0..60).partition(|i| i % 2 == 0);
+    let (learnt, held) = (data.select(&learnt).unwrap(), data.select(&held).unwrap());
+    let settings = tilework::models::linear::LinearRegression::default();
+    let fitted = Pipeline::new(&settings).unwrap().fit(&learnt, None).unwrap();
+    assert_eq!(fitted.predict_intervals(&held).unwrap(), None);
+    let fitted = fitted.with_intervals(&held, 0.9).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("line.safetensors");
+    fitted.save(&path).unwrap();
+    let again = FittedPipeline::load(&path).unwrap();
+    let (ends, Outcome::Values(values)) =
+        (again.predict_intervals(&held).unwrap().unwrap(), again.predict(&held).unwrap())
+    else {
+        panic!("numbers")
+    };
+    let margin = again.intervals().unwrap().margin;
+    assert!(ends.iter().zip(&values).all(|((low, high), v)| (*low, *high) == (v - margin, v + margin)));
+    assert!(margin > 1.0 && margin < 6.0, "{margin}");
+}

@@ -5,7 +5,7 @@ use super::super::score::digits;
 use super::super::{bar, count, note, say, values as checked};
 use super::names::{candidates, row};
 use super::parts::{Whole, describe};
-use super::{folds, json, time};
+use super::{Held, folds, json, time};
 use crate::error::Result;
 use crate::models::Row;
 use crate::models::prepare::{Frame, Pipeline};
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
     let (rows_of, what) = (count(whole.table.rows(), "row"), describe(&frame));
     note(format_args!("data: {}: {rows_of}; {what}", whole.table.source()));
     note(format_args!("comparing {} by {}, {} folds", count(rows.len(), "model"), choice.name, args.cv));
-    let folds = folds(&frame.problem(), args.cv, args.seed)?;
+    let folds = folds(&frame.problem(), args.cv, Held::Drawn(args.seed))?;
     let progress = bar::is_terminal().then(|| bar::styled(" {prefix}  {wide_bar}  {pos}/{len}  {eta} left "));
     if let Some(bar) = &progress {
         bar.set_length((rows.len() * folds.len()) as u64);

@@ -30,8 +30,16 @@ pub(crate) fn predictions(path: &Path, data: &Path) -> Outcome<(Vec<u8>, usize)>
     let probabilities = model.predict_proba(&table)?;
     let rows = match (model.predict(&table)?, model.task()) {
         (Predicted::Values(values), _) => {
-            out.write_record([target]).map_err(failed)?;
-            values.iter().try_for_each(|value| out.serialize(value)).map_err(failed)?;
+            match model.predict_intervals(&table)? {
+                None => {
+                    out.write_record([target]).map_err(failed)?;
+                    values.iter().try_for_each(|value| out.serialize(value)).map_err(failed)?;
+                }
+                Some(ends) => {
+                    out.write_record([&target, "lower", "upper"]).map_err(failed)?;
+                    values.iter().zip(ends).try_for_each(|row| out.serialize(row)).map_err(failed)?;
+                }
+            }
             values.len()
         }
         (Predicted::Classes(classes), Some(Task::Classes(names))) => {

@@ -22,14 +22,24 @@ pub(super) use names::is_mlp;
 pub(super) use train::{Common, ModelArgs, run as train};
 
 use super::failure::{Failure, Outcome};
-use crate::models::selection::{Fold, KFold, StratifiedKFold};
+use crate::models::selection::{Fold, KFold, StratifiedKFold, TimeSeriesSplit};
 use crate::models::{Answer, Problem};
 
-/// Folds of a problem: shuffled, classes in proportion.
-fn folds(problem: &Problem<'_>, n_splits: usize, seed: u64) -> Outcome<Vec<Fold>> {
-    let folds = match problem.y {
-        Answer::Labels { of, .. } => StratifiedKFold { n_splits, shuffle: Some(seed) }.split(of),
-        _ => KFold { n_splits, shuffle: Some(seed) }.split(problem.x.rows()),
+/// Which rows are held out.
+#[derive(Clone, Copy)]
+enum Held {
+    /// Rows drawn by this seed, classes in proportion.
+    Drawn(u64),
+    /// The last: rows are in the order of time.
+    Last,
+}
+
+/// Folds of a problem.
+fn folds(problem: &Problem<'_>, n_splits: usize, held: Held) -> Outcome<Vec<Fold>> {
+    let folds = match (held, problem.y) {
+        (Held::Last, _) => TimeSeriesSplit { n_splits, ..TimeSeriesSplit::default() }.split(problem.x.rows()),
+        (Held::Drawn(seed), Answer::Labels { of, .. }) => StratifiedKFold { n_splits, shuffle: Some(seed) }.split(of),
+        (Held::Drawn(seed), _) => KFold { n_splits, shuffle: Some(seed) }.split(problem.x.rows()),
     };
     folds.map_err(|error| Failure::failed(format!("cross-validation: {error}")))
 }

@@ -2,8 +2,11 @@
 
 use super::super::failure::{Failure, Outcome};
 use super::super::{count, input};
+use super::Held;
 use super::train::Common;
-use crate::data::{Dataset, Kind, ReadOptions, Stream, Table, Target, Task, digits, shuffled_split, stratified_split};
+use crate::data::{
+    Dataset, Kind, ReadOptions, Stream, Table, Target, Task, digits, last_split, shuffled_split, stratified_split,
+};
 use crate::models::{
     Answers, Predicts, Row,
     prepare::{Frame, Pipeline},
@@ -55,8 +58,7 @@ impl Whole {
     }
 
     /// The rows to learn from and to score on: those of `test`, or a fifth held out as for `mlp`.
-    pub fn parts(self, test: Option<&Path>, predicts: Predicts, seed: u64) -> Outcome<Parts> {
-        const SHARE: f64 = input::TEST_SHARE;
+    pub fn parts(self, test: Option<&Path>, predicts: Predicts, held: Held) -> Outcome<Parts> {
         let Whole { table, target, fixed_test, .. } = self;
         let select = |rows: &[usize]| table.select(rows);
         if let Some(test) = fixed_test {
@@ -69,23 +71,40 @@ impl Whole {
             let test = Table::read_csv_with(file, &ReadOptions::lenient())?;
             return Ok(Parts { train: table, test, target, origin });
         }
-        let frame = Frame::of(&table, Some(&target), predicts)?;
-        let mut rng = Rng::seed(seed ^ input::SPLIT_STREAM);
-        let (split, how) = match &frame.answers {
-            Answers::Labels(labels, _) => (stratified_split(labels, SHARE, &mut rng), ", classes in proportion"),
-            _ => (shuffled_split(table.rows(), SHARE, &mut rng), ""),
-        };
-        let percent = 100.0 * SHARE;
-        let split = split.map_err(|_| {
-            let (name, few) = (table.source(), count(table.rows(), "row"));
-            let what = describe(&frame);
-            Failure::failed(format!(
-                "{name}: too few rows to hold out {percent} % for a test: {few} of {what}; give a file by --test"
-            ))
-        })?;
-        let origin = format!("{percent} % held out by seed {seed}{how}; --test FILE gives others");
-        Ok(Parts { train: select(&split.train)?, test: select(&split.held_out)?, target, origin })
+        let (train, test, how) = held_out(&table, &target, predicts, held, "a test: give a file by --test")?;
+        Ok(Parts { train, test, target, origin: format!("{how}; --test FILE gives others") })
     }
+}
+
+/// A table without a share of its rows, those rows, and how they were chosen. `purpose` is said when there are too few.
+pub(super) fn held_out(
+    table: &Table,
+    target: &str,
+    predicts: Predicts,
+    held: Held,
+    purpose: &str,
+) -> Outcome<(Table, Table, String)> {
+    const SHARE: f64 = input::TEST_SHARE;
+    let (frame, rows, percent) = (Frame::of(table, Some(target), predicts)?, table.rows(), 100.0 * SHARE);
+    let (split, how) = match (held, &frame.answers) {
+        (Held::Last, _) => (last_split(rows, SHARE), format!("the last {percent} % held out")),
+        (Held::Drawn(seed), answers) => {
+            let mut rng = Rng::seed(seed ^ input::SPLIT_STREAM);
+            let (split, how) = match answers {
+                Answers::Labels(labels, _) => (stratified_split(labels, SHARE, &mut rng), ", classes in proportion"),
+                _ => (shuffled_split(rows, SHARE, &mut rng), ""),
+            };
+            (split, format!("{percent} % held out by seed {seed}{how}"))
+        }
+    };
+    let split = split.map_err(|_| {
+        let (name, few, what) = (table.source(), count(rows, "row"), describe(&frame));
+        let (purpose, advice) = purpose.split_once(": ").unwrap_or((purpose, "give more"));
+        Failure::failed(format!(
+            "{name}: too few rows to hold out {percent} % for {purpose}: {few} of {what}; {advice}"
+        ))
+    })?;
+    Ok((table.select(&split.train)?, table.select(&split.held_out)?, how))
 }
 
 /// What is predicted of a target of that kind, by one of these kinds of models where they are known: texts are classes, and

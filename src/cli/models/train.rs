@@ -1,24 +1,25 @@
 //! `tilework train --model …`: a table in; preparation, search, cross-validation, a model file and its test score out.
 
 use super::super::failure::{Failure, Outcome};
+use super::super::score::short;
 use super::super::{input, note, say, values as checked};
 use super::classes::ClassArgs;
 use super::fitted::weights;
 use super::page::{Page, Trials};
-use super::parts::{Parts, Whole, describe, streamed};
+use super::parts::{Parts, Whole, describe, held_out, streamed};
 use super::scored::Scored;
 use super::values::{axis, settings, shown};
 use super::watch::Fits;
-use super::{explain, folds, json, names, time};
-use crate::data::Stream;
+use super::{Held, explain, folds, json, names, time};
+use crate::data::{Stream, Table};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
-use crate::models::Row;
 use crate::models::linear::STREAMED;
 use crate::models::prepare::{FittedPipeline, Frame, Pipeline, Plan};
 use crate::models::selection::{
     Candidate, CrossValidation, GridSearch, OnPipeline, Outcomes, SCORES, Score, Search, cross_validate, score, search,
 };
+use crate::models::{Answers, Predicts, Row};
 use clap::Args;
 use serde_json::{Value, json as value};
 use std::path::Path;
@@ -39,6 +40,12 @@ pub(crate) struct ModelArgs {
     /// Cross-validate with so many folds [default with --search: 5]
     #[arg(long, value_name = "FOLDS", value_parser = checked::at_least_one, allow_negative_numbers = true, help_heading = HEADING)]
     cv: Option<usize>,
+    /// Cross-validate with so many folds that never look ahead: rows are in the order of time, and the last are the test
+    #[arg(long, value_name = "FOLDS", value_parser = checked::at_least_one, conflicts_with_all = ["cv", "stream"], help_heading = HEADING)]
+    cv_time: Option<usize>,
+    /// Predict intervals too, which hold the truth with this probability, for example 0.9; a fifth of the rows measures them
+    #[arg(long, value_name = "PROBABILITY", conflicts_with = "stream", help_heading = HEADING)]
+    intervals: Option<f64>,
     /// Try these values of a setting, for example alpha=0.1,1,10; give it again for all combinations with another
     #[arg(long, value_name = "NAME=V1,V2,…", help_heading = HEADING)]
     search: Vec<String>,
@@ -73,6 +80,8 @@ impl ModelArgs {
             ("--raw", self.raw),
             ("--stream", self.stream),
             ("--cv", self.cv.is_some()),
+            ("--cv-time", self.cv_time.is_some()),
+            ("--intervals", self.intervals.is_some()),
             ("--search", !self.search.is_empty()),
             ("--scoring", self.scoring.is_some()),
         ];
@@ -89,6 +98,8 @@ struct Work {
     search: Option<Search>,
     folds: Option<CrossValidation>,
     scored: Scored,
+    /// The share of the test rows that lie in their intervals.
+    held: Option<f64>,
 }
 
 pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
@@ -96,8 +107,12 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     let rows = names::meant(common.model)?;
     let choice = args.scoring.as_deref().map(score).transpose().map_err(|e| Failure::usage(e.to_string()))?;
     let grid = args.search.iter().map(|text| axis("--search", text)).collect::<Outcome<Vec<_>>>()?;
-    if args.cv == Some(1) {
+    let cv = args.cv.or(args.cv_time);
+    if cv == Some(1) {
         return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
+    }
+    if let Some(coverage) = args.intervals.filter(|coverage| !(*coverage > 0.0 && *coverage < 1.0)) {
+        return Err(Failure::usage(format!("--intervals {coverage}: give a probability between 0 and 1, such as 0.9")));
     }
     if let Some(row) = rows.iter().find(|row| args.stream && !STREAMED.contains(&row.name)) {
         let able = STREAMED.join(", ");
@@ -109,7 +124,8 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     outputs(common, &out)?;
     let device = Device::open(common.device)?;
     let seed = common.seed.unwrap_or(0);
-    let (stream, parts, predicts) = match args.stream {
+    let held = if args.cv_time.is_some() { Held::Last } else { Held::Drawn(seed) };
+    let (stream, mut parts, predicts) = match args.stream {
         true => {
             let (stream, parts, predicts) = streamed(common, &rows, seed)?;
             (Some(stream), parts, predicts)
@@ -118,11 +134,23 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
             let whole = Whole::read(common.data, common.target, common.regression)?;
             let predicts = whole.predicted_by(&rows);
             names::row(common.model, predicts)?;
-            (None, whole.parts(common.test, predicts, seed)?, predicts)
+            (None, whole.parts(common.test, predicts, held)?, predicts)
         }
     };
     let row = names::row(common.model, predicts)?;
     let name = parts.train.source().to_owned();
+    let measured = match args.intervals {
+        None => None,
+        Some(_) if predicts == Predicts::Labels => {
+            return Err(Failure::usage("--intervals: of numbers alone; classes have probabilities"));
+        }
+        Some(coverage) => {
+            let (train, rows, how) = held_out(&parts.train, &parts.target, predicts, held, "intervals")?;
+            parts.train = train;
+            note(format_args!("intervals: measured on {} ({how})", super::super::count(rows.rows(), "row")));
+            Some((rows, coverage))
+        }
+    };
     let plan = plan(row, args, common.seed, &parts.train, &parts.target)?;
     let frame = plan.pipeline.frame(&parts.train, Some(&parts.target))?;
     let frame = Frame { device: Some(device.clone()), ..frame };
@@ -141,7 +169,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
         note(format_args!("preparation: learnt from {} rows spread over all", parts.train.rows()));
     }
 
-    let work = fit(row, plan, &frame, (&parts, stream.as_ref()), (grid, args.cv, choice, seed))?;
+    let work = fit(row, plan, &frame, (&parts, stream.as_ref()), (grid, cv, choice, held), measured)?;
     work.fitted.save(&out)?;
     if let Some(path) = common.report {
         let html = page(common, &work, &parts.test, &data_line)?;
@@ -161,6 +189,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
             "seconds": {"fit": work.fit_seconds, "total": began.elapsed().as_secs_f64()},
             "metrics": work.scored.json(),
             "cv": work.folds.as_ref().map(cv_json),
+            "intervals": work.fitted.intervals().map(|i| value!({"coverage": i.coverage, "margin": i.margin, "held": work.held})),
             "search": work.search.as_ref().map(search_json),
             "out": out.display().to_string(),
         });
@@ -175,7 +204,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
 }
 
 /// The steps and settings asked for, checked before any work.
-fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, table: &crate::data::Table, target: &str) -> Outcome<Plan> {
+fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, table: &Table, target: &str) -> Outcome<Plan> {
     let mut plan = match args.raw {
         true => Plan { pipeline: Pipeline::raw(row), lines: Vec::new() },
         false => Pipeline::auto(table, Some(target), row)?,
@@ -196,19 +225,20 @@ fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, table: &crate::data::Tab
     Ok(plan)
 }
 
-type Asked = (Vec<(String, Vec<Value>)>, Option<usize>, Option<&'static Score>, u64);
+type Asked = (Vec<(String, Vec<Value>)>, Option<usize>, Option<&'static Score>, Held);
 
 fn fit(
     row: &'static Row,
     mut plan: Plan,
     frame: &Frame,
     (parts, stream): (&Parts, Option<&Stream>),
-    (grid, cv, choice, seed): Asked,
+    (grid, cv, choice, held): Asked,
+    measured: Option<(Table, f64)>,
 ) -> Outcome<Work> {
     let problem = frame.problem();
     let folds = match (cv, grid.is_empty()) {
         (None, true) => None,
-        (n, _) => Some(folds(&problem, n.unwrap_or(5), seed)?),
+        (n, _) => Some(folds(&problem, n.unwrap_or(5), held)?),
     };
     let choice = choice.unwrap_or_else(|| Score::of_choice(row.predicts));
     if choice.predicts() != row.predicts {
@@ -240,7 +270,16 @@ fn fit(
     if let Some(threshold) = fitted.threshold() {
         note(format_args!("threshold: the second class from {threshold:.4} on"));
     }
+    let fitted = match &measured {
+        Some((rows, coverage)) => fitted.with_intervals(rows, *coverage)?,
+        None => fitted,
+    };
     let test = fitted.frame(&parts.test)?;
+    let held = share_held(&fitted, &parts.test, &test)?;
+    if let (Some(intervals), Some(held)) = (fitted.intervals(), held) {
+        let (percent, margin) = (100.0 * intervals.coverage, short(intervals.margin));
+        note(format_args!("intervals: ± {margin} for {percent} %; {:.1} % of the test rows lie within", 100.0 * held));
+    }
     let scored = Scored::new(Outcomes::of(&fitted, &test.problem())?, &test.task)?;
     let mut validated = None;
     if let Some(folds) = folds.filter(|_| cv.is_some()) {
@@ -253,7 +292,16 @@ fn fit(
         note(format_args!("cross-validation: {} {mean:.4} ± {deviation:.4} ({} folds)", choice.name, folds.len()));
         validated = Some(done);
     }
-    Ok(Work { row, plan, fitted, fit_seconds, search: found, folds: validated, scored })
+    Ok(Work { row, plan, fitted, fit_seconds, search: found, folds: validated, scored, held })
+}
+
+/// The share of a table's rows whose answer lies in its interval, where there are intervals.
+fn share_held(fitted: &FittedPipeline, table: &Table, frame: &Frame) -> Outcome<Option<f64>> {
+    let (Some(ends), Answers::Values(truth)) = (fitted.predict_intervals(table)?, &frame.answers) else {
+        return Ok(None);
+    };
+    let within = ends.iter().zip(truth).filter(|((low, high), y)| low <= y && *y <= high).count();
+    Ok(Some(within as f64 / truth.len() as f64))
 }
 
 fn candidate_line(candidate: &Candidate, search: &Search) -> String {
@@ -277,7 +325,7 @@ fn search_json(found: &Search) -> Value {
 }
 
 /// The HTML page of a training run.
-fn page(common: &Common<'_>, work: &Work, test: &crate::data::Table, data_line: &str) -> Outcome<String> {
+fn page(common: &Common<'_>, work: &Work, test: &Table, data_line: &str) -> Outcome<String> {
     let mut page = Page::new(work.row.name, &common.data.display().to_string());
     page.facts(data_line, &work.plan.lines, &work.fitted.settings().settings, work.fit_seconds);
     page.scores(&work.scored, "test")?;

@@ -1,8 +1,9 @@
 //! A pipeline learnt from a file larger than memory.
 
 use super::chain::Chain;
+use super::fitted::FittedPipeline;
 use super::frame::{Frame, answers_of, matrix, names_in, target_of};
-use super::pipeline::{FittedPipeline, OP, Pipeline, blame, check_texts};
+use super::pipeline::{OP, Pipeline, blame, check_texts};
 use super::transformer::names_of;
 use crate::data::{Kind, Matrix, Stream, Table, Task};
 use crate::device::Device;
