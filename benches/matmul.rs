@@ -1,7 +1,9 @@
 //! Matrix products on each device: square, transposed, batched, with a vector, and with bias and activation.
-//! `cargo bench --bench matmul`
+//! `cargo bench --bench matmul`; beside PyTorch: `benches/peers/torch.sh matmul`
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+mod common;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use tilework::{Device, Rng, Tensor};
 
 fn uniform(shape: &[usize], seed: u64, device: &Device) -> Tensor {
@@ -44,5 +46,25 @@ fn matmul(c: &mut Criterion) {
     }
 }
 
+/// A product as a script asks for it: `nn M N K`, or `tn` and `nt` where the left or the right operand lies transposed.
+fn asked(request: &str) -> Box<dyn FnMut()> {
+    let mut words = request.split_whitespace();
+    let lies = words.next().expect("nn, tn or nt").to_string();
+    let [m, n, k] = std::array::from_fn(|_| words.next().and_then(|word| word.parse().ok()).expect("M, N and K"));
+    let device = Device::cpu();
+    let operand = |rows, columns, seed, turned| match turned {
+        true => uniform(&[columns, rows], seed, &device).t(),
+        false => uniform(&[rows, columns], seed, &device),
+    };
+    let (a, b) = (operand(m, k, 1, lies == "tn"), operand(k, n, 2, lies == "nt"));
+    Box::new(move || run(a.matmul(&b), &device))
+}
+
 criterion_group!(benches, matmul);
-criterion_main!(benches);
+
+fn main() {
+    if !common::beside::answers(asked) {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}

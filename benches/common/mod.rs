@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no bench uses all of it")]
 
+pub mod beside;
+
 use ndarray::Array2;
 
 const UNIT: f64 = 1.0 / (1u64 << 53) as f64;
