@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// use tilework::models::{Answers, Problem, balance::RandomOverSampler};
 /// let part = RandomOverSampler::default().fit_resample(&Problem::new(&[[1.0], [2.0], [3.0]], &[0u32, 0, 1]))?;
 /// assert_eq!(part.y, Answers::Labels(vec![0, 0, 1, 1], 2));
-/// assert_eq!(part.x, ndarray::array![[1.0], [2.0], [3.0], [3.0]]);
+/// assert_eq!(part.x.into_dense(), ndarray::array![[1.0], [2.0], [3.0], [3.0]]);
 /// # Ok::<(), tilework::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 /// use tilework::models::{Problem, balance::Smote};
 /// let x = [[0.0], [1.0], [2.0], [3.0], [8.0], [9.0]];
 /// let part = Smote { k_neighbors: 1, ..Smote::default() }.fit_resample(&Problem::new(&x, &[0u32, 0, 0, 0, 1, 1]))?;
-/// assert_eq!(part.x.nrows(), 8);
-/// assert!(part.x.iter().skip(6).all(|x| (8.0..=9.0).contains(x)));
+/// let x = part.x.into_dense();
+/// assert_eq!(x.nrows(), 8);
+/// assert!(x.iter().skip(6).all(|x| (8.0..=9.0).contains(x)));
 /// # Ok::<(), tilework::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
