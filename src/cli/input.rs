@@ -2,12 +2,12 @@
 
 use super::count;
 use super::failure::{Failure, Outcome};
-use crate::data::{Dataset, Schema, Table, Target, Task, digits, shuffled_split, stratified_split};
+use crate::data::{Dataset, ReadOptions, Schema, Table, Target, Task, digits, shuffled_split, stratified_split};
 use crate::device::Device;
 use crate::rng::Rng;
 use std::path::{Path, PathBuf};
 
-/// The share of a CSV file that becomes its test part when there is no file for it.
+/// The share of a file that becomes its test part when there is no file for it.
 pub(super) const TEST_SHARE: f64 = 0.2;
 
 /// A stream of its own, so that the split does not move the start weights.
@@ -24,7 +24,7 @@ pub(super) struct Parts {
     pub line: String,
 }
 
-/// How the columns of a CSV file are to be taken.
+/// How the columns of a file are to be taken.
 pub(super) enum Columns<'a> {
     /// As a model file knows them.
     Known(&'a Schema),
@@ -51,14 +51,14 @@ pub(super) fn parts(data: &Path, test: Option<&Path>, columns: &Columns<'_>, see
         return Ok(Parts::new("digits", digits.train, digits.test, &origin));
     }
     let name = data.display().to_string();
-    let table = Table::read_csv(data)?;
+    let table = Table::read(data, &ReadOptions::default())?;
     let all = match columns {
         Columns::Known(schema) => Dataset::matching(&table, schema)?,
         Columns::Target(target) => Dataset::from_table(&table, *target)?,
         Columns::Numbers(target) => Dataset::regression(&table, *target)?,
     };
     if let Some(file) = test {
-        let test = Dataset::matching(&Table::read_csv(file)?, all.schema())?;
+        let test = Dataset::matching(&Table::read(file, &ReadOptions::default())?, all.schema())?;
         return Ok(Parts::new(&name, all, test, &file.display().to_string()));
     }
     let mut rng = Rng::seed(seed ^ SPLIT_STREAM);

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::{count, input, models, note, write_out};
-use crate::data::{Schema, Table, Task};
+use crate::data::{ReadOptions, Schema, Table, Task};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::FittedMlp;
@@ -19,8 +19,8 @@ pub(super) struct PredictArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A CSV file with the columns that the model was trained on
-    #[arg(value_name = "DATA.csv")]
+    /// A table (CSV or .npz) with the columns that the model was trained on
+    #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Where predictions go; the file appears whole or not at all [default: standard output]
     #[arg(long, value_name = "FILE.csv")]
@@ -46,7 +46,7 @@ pub(super) fn run(args: &PredictArgs) -> Outcome {
         true => models::predictions(&args.model, &args.data)?,
         false => {
             let mut model = FittedMlp::load(&args.model, named.as_ref().unwrap_or(&Device::cpu()))?;
-            let table = Table::read_csv(&args.data)?;
+            let table = Table::read(&args.data, &ReadOptions::default())?;
             let features = model.schema().features_of(&table)?;
             let device = named.unwrap_or_else(|| Device::auto_for(&model.work(table.rows())));
             if *model.device() != device {

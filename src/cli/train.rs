@@ -16,19 +16,19 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Train a model on a CSV file or on the embedded digits, and score it on rows that it has not seen.
+/// Train a model on a table or on the embedded digits, and score it on rows that it has not seen.
 ///
-/// A CSV file has a header row; its last column is the target unless --target names another. A target of text or of
-/// integers is a class, any other is a number to regress on. All other columns are features. For `mlp` they must be numbers;
-/// for all other models missing cells are filled in, columns scaled where the model needs it and text encoded, each step said
-/// in a line. The model file remembers how.
+/// A CSV file has a header row; a .npz file has arrays of as many rows each, those of several columns first. The last column is
+/// the target unless --target names another. A target of text or of integers is a class, any other is a number to regress on.
+/// All other columns are features. For `mlp` they must be numbers; for all other models missing cells are filled in, columns
+/// scaled where the model needs it and text encoded, each step said in a line. The model file remembers how.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TrainArgs {
-    /// A CSV file, or `digits`: 1,797 handwritten digits that are part of this program
+    /// A table (CSV or .npz), or `digits`: 1,797 handwritten digits that are part of this program
     data: PathBuf,
     /// Rows to score on, with the same columns; without it a fifth of DATA is held out
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
     /// The column to predict [default: the last]
     #[arg(long, value_name = "COLUMN")]

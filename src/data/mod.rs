@@ -1,4 +1,4 @@
-//! Tables from CSV files, data sets for supervised learning, scaling, splits, and the embedded digits.
+//! Tables from CSV files and NumPy's archives, data sets for supervised learning, scaling, splits, and the embedded digits.
 //!
 //! Everything here lives on the host. Numbers are parsed as `f64` and narrowed to `f32` once, with a check; a cell that
 //! cannot be used is an error that names file, line and column, never a silent NaN; missing cells are kept where the reader asks.
@@ -6,8 +6,11 @@
 mod cell;
 mod dataset;
 mod digits;
+mod files;
 mod kind;
 mod matrix;
+#[cfg(feature = "npz")]
+mod npz;
 mod options;
 mod read;
 mod records;
@@ -20,6 +23,8 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "npz")]
+mod typed;
 
 pub use dataset::{Dataset, Target};
 pub use digits::{Digits, digits};
@@ -32,4 +37,6 @@ pub use series::{FromPast, Windows, integrate};
 pub use sparse::Sparse;
 pub use split::{Split, batches, last_split, shuffled_split, stratified_split};
 pub use stream::{Parts, Stream};
+#[cfg(feature = "npz")]
+pub(crate) use table::list;
 pub use table::{Column, Table, Values};

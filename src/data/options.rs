@@ -1,10 +1,11 @@
-//! How a CSV file is to be read.
+//! How a file of a table is to be read.
 
 use super::cell::MARKERS;
 use super::kind::Kind;
 use crate::error::{Error, Result};
 
-/// How a CSV file is to be read; `Default` is strict: commas, and no missing value.
+/// How a file of a table is to be read; `Default` is strict: commas, and no missing value. Markers and separator are of CSV
+/// alone.
 ///
 /// ```
 /// use tilework::data::{MissingCells, ReadOptions, Table, Values};

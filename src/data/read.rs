@@ -139,7 +139,7 @@ pub(super) fn fill(
 }
 
 /// Puts a cell below the others of its column; or says what is wrong with it.
-fn add(field: &str, values: &mut Values, name: &str, options: &ReadOptions) -> Option<String> {
+pub(super) fn add(field: &str, values: &mut Values, name: &str, options: &ReadOptions) -> Option<String> {
     let keep = options.missing == MissingCells::Keep;
     match (Cell::read(field, &options.markers), values) {
         (Cell::Number(value), Values::Numbers(values)) => values.push(value),

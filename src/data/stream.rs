@@ -1,5 +1,6 @@
 //! CSV files larger than memory: read part by part, as often as there are passes over them.
 
+use super::files::Format;
 use super::kind::Kind;
 use super::options::ReadOptions;
 use super::read::{Form, changed, fill};
@@ -61,6 +62,9 @@ impl Stream {
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Stream> {
         let path = path.as_ref().to_path_buf();
         let name = path.display().to_string();
+        if Format::of(&path) == Format::Npz {
+            return Err(Error::data(name, "an archive of arrays is read whole alone; read it so, or save it as CSV"));
+        }
         Stream::of(move || File::open(&path), &name, options)
     }
 

@@ -170,12 +170,9 @@ impl Table {
     pub fn new(name: &str, columns: Vec<Column>) -> Result<Table> {
         let rows =
             columns.first().map(Column::len).ok_or_else(|| Error::data(name, "no columns; give at least one"))?;
-        let mut seen = HashSet::new();
+        check_names(name, columns.iter().map(|column| column.name.as_str()))?;
         for (index, column) in columns.iter().enumerate() {
             let at = |row: usize| place(name, row as u64 + 1, index, &column.name);
-            if column.name.is_empty() || !seen.insert(column.name.as_str()) {
-                return Err(Error::data(name, format!("column name {}: empty or used twice", shown(&column.name))));
-            }
             if column.len() != rows {
                 let message = format!("{} cells, the first column has {rows}; give as many", column.len());
                 return Err(Error::data(format!("{name} ({})", column.name), message));
@@ -316,6 +313,15 @@ impl Table {
     }
 }
 
+/// Refuses names that are empty or used twice.
+pub(super) fn check_names<'a>(source: &str, mut names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = HashSet::new();
+    match names.find(|name| name.is_empty() || !seen.insert(*name)) {
+        Some(name) => Err(Error::data(source, format!("column name {}: empty or used twice", shown(name)))),
+        None => Ok(()),
+    }
+}
+
 /// A number as a cell: the shortest text that reads back to it, nothing for a missing one.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
@@ -332,7 +338,7 @@ pub(super) fn place(source: &str, line: u64, column: usize, name: &str) -> Strin
 }
 
 /// Names for a message: the first ten, then how many more.
-pub(super) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+pub(crate) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
     let mut text = names.take(10).map(shown).collect::<Vec<_>>().join(", ");
     if count > 10 {

@@ -6,7 +6,11 @@ mod file;
 mod header;
 mod host;
 mod npy;
+#[cfg(feature = "npz")]
+mod npz;
 
 pub use archive::{Archive, LoadOptions, NonFinite};
 pub use file::{check_writable, write_atomic};
 pub use host::{FileType, HostTensor};
+#[cfg(feature = "npz")]
+pub use npz::Npz;

@@ -15,6 +15,9 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// Bytes of a header that NumPy reads too; more is no array's.
 const MAX_HEADER: usize = 10_000;
 
+/// Characters of a text, as in a field of a CSV file.
+const MAX_TEXT: usize = 1 << 20;
+
 impl HostTensor {
     /// Reads a `.npy` file, as `numpy.save` writes it: truth values, integers of 8 to 64 bits, floats of 16 to 64 bits, in
     /// either byte order, row by row or column by column. Integers of 8 and 16 bits become 32-bit ones, and so do those of 64
@@ -42,60 +45,8 @@ impl HostTensor {
     ///
     /// # Errors
     /// As [`HostTensor::load_npy`].
-    pub fn read_npy(mut input: impl Read, name: &str) -> Result<HostTensor> {
-        let wrong = |message: String| Error::format(name, message);
-        let cut = |e: io::Error| match e.kind() {
-            io::ErrorKind::UnexpectedEof => Error::format(name, "cut off in its header; save it again"),
-            _ => Error::io(name, e),
-        };
-        let mut start = [0; 8];
-        let read = input.by_ref().take(8).read(&mut start).map_err(cut)?;
-        if read < MAGIC.len() || !start.starts_with(MAGIC) {
-            return Err(wrong("no .npy file: it does not begin with \\x93NUMPY; save it by numpy.save".into()));
-        }
-        input.by_ref().read_exact(start.get_mut(read..).unwrap_or_default()).map_err(cut)?;
-        let mut length = [0; 4];
-        let bytes = match start[6] {
-            1 => 2,
-            2 | 3 => 4,
-            version => return Err(wrong(format!("format version {version}; 1 to 3 are known"))),
-        };
-        input.by_ref().read_exact(length.get_mut(..bytes).unwrap_or_default()).map_err(cut)?;
-        let length = u32::from_le_bytes(length) as usize;
-        if length > MAX_HEADER {
-            return Err(wrong(format!("a header of {length} bytes; at most {MAX_HEADER}: the file is damaged")));
-        }
-        let mut header = vec![0; length];
-        input.by_ref().read_exact(&mut header).map_err(cut)?;
-        let header = std::str::from_utf8(&header).map_err(|_| wrong("a header that is no text".into()))?;
-        let header = Header::parse(header).ok_or_else(|| wrong(format!("unusable header: {:?}", header.trim_end())))?;
-        let Some(element) = Element::of(&header.descr) else {
-            let message =
-                format!("array of {:?}; numbers and truth values are read: convert it by astype", header.descr);
-            return Err(wrong(message));
-        };
-        let shape = Shape::new(&header.shape).map_err(|e| wrong(e.to_string()))?;
-        let expected = header.shape.iter().try_fold(element.size, |bytes, &n| bytes.checked_mul(n));
-        let Some(expected) = expected else { return Err(wrong(format!("shape {:?} is too large", header.shape))) };
-        let mut values = Vec::new();
-        input.take(expected as u64 + 1).read_to_end(&mut values).map_err(cut)?;
-        if values.len() != expected {
-            let more = if values.len() > expected { "more" } else { "only" };
-            let shape = &header.shape;
-            let message = format!(
-                "shape {shape:?} of {:?} takes {expected} bytes: {more} {} follow the header; save it again",
-                header.descr,
-                values.len().min(expected)
-            );
-            return Err(wrong(message));
-        }
-        if element.swapped {
-            values.chunks_exact_mut(element.size).for_each(<[u8]>::reverse);
-        }
-        if header.columns {
-            values = by_rows(&values, &header.shape, element.size);
-        }
-        element.tensor(shape, &values).map_err(wrong)
+    pub fn read_npy(input: impl Read, name: &str) -> Result<HostTensor> {
+        NpyArray::read(input, name)?.tensor(name)
     }
 
     /// Writes a `.npy` file that `numpy.load` reads. It appears whole or not at all.
@@ -142,7 +93,12 @@ impl HostTensor {
                 return Err(Error::shape("to_matrix", format!("{} dimensions; reshape it to [N, F]", more.len())));
             }
         };
-        let values: Vec<f64> = match self.dtype() {
+        Array2::from_shape_vec(shape, self.flat()?).map_err(|e| Error::internal("to_matrix", e.to_string()))
+    }
+
+    /// All numbers as doubles, row by row.
+    pub(crate) fn flat(&self) -> Result<Vec<f64>> {
+        Ok(match self.dtype() {
             FileType::F64 => self.to_doubles()?,
             FileType::Device(DType::F32) => self.to_vec::<f32>()?.into_iter().map(f64::from).collect(),
             FileType::Device(DType::F16) => self.to_vec::<half::f16>()?.into_iter().map(f64::from).collect(),
@@ -150,14 +106,126 @@ impl HostTensor {
             FileType::Device(DType::I32) => self.to_vec::<i32>()?.into_iter().map(f64::from).collect(),
             FileType::Device(DType::U32) => self.to_vec::<u32>()?.into_iter().map(f64::from).collect(),
             FileType::Device(DType::Bool) => self.to_vec::<bool>()?.into_iter().map(f64::from).collect(),
+        })
+    }
+}
+
+/// An array as it lies in a file, but row by row and lowest byte first.
+pub(crate) struct NpyArray {
+    element: Element,
+    pub(crate) shape: Vec<usize>,
+    values: Vec<u8>,
+}
+
+impl NpyArray {
+    /// Reads a file's bytes to their end; `name` stands for the file in errors.
+    pub(super) fn read(mut input: impl Read, name: &str) -> Result<NpyArray> {
+        let wrong = |message: String| Error::format(name, message);
+        let cut = |e: io::Error| fault(e, "header", name);
+        let mut start = [0; 8];
+        let read = input.by_ref().take(8).read(&mut start).map_err(cut)?;
+        if read < MAGIC.len() || !start.starts_with(MAGIC) {
+            return Err(wrong("no .npy file: it does not begin with \\x93NUMPY; save it by numpy.save".into()));
+        }
+        input.by_ref().read_exact(start.get_mut(read..).unwrap_or_default()).map_err(cut)?;
+        let mut length = [0; 4];
+        let bytes = match start[6] {
+            1 => 2,
+            2 | 3 => 4,
+            version => return Err(wrong(format!("format version {version}; 1 to 3 are known"))),
         };
-        Array2::from_shape_vec(shape, values).map_err(|e| Error::internal("to_matrix", e.to_string()))
+        input.by_ref().read_exact(length.get_mut(..bytes).unwrap_or_default()).map_err(cut)?;
+        let length = u32::from_le_bytes(length) as usize;
+        if length > MAX_HEADER {
+            return Err(wrong(format!("a header of {length} bytes; at most {MAX_HEADER}: the file is damaged")));
+        }
+        let mut header = vec![0; length];
+        input.by_ref().read_exact(&mut header).map_err(cut)?;
+        let header = std::str::from_utf8(&header).map_err(|_| wrong("a header that is no text".into()))?;
+        let header = Header::parse(header).ok_or_else(|| wrong(format!("unusable header: {:?}", header.trim_end())))?;
+        let Some(element) = Element::of(&header.descr) else { return Err(wrong(refusal(&header.descr))) };
+        let expected = header.shape.iter().try_fold(element.size, |bytes, &n| bytes.checked_mul(n));
+        let Some(expected) = expected else { return Err(wrong(format!("shape {:?} is too large", header.shape))) };
+        let mut values = Vec::new();
+        input.take(expected as u64 + 1).read_to_end(&mut values).map_err(|e| fault(e, "values", name))?;
+        if values.len() != expected {
+            let more = if values.len() > expected { "more" } else { "only" };
+            let shape = &header.shape;
+            let message = format!(
+                "shape {shape:?} of {:?} takes {expected} bytes: {more} {} follow the header; save it again",
+                header.descr,
+                values.len().min(expected)
+            );
+            return Err(wrong(message));
+        }
+        if element.swapped {
+            values.chunks_exact_mut(element.unit()).for_each(<[u8]>::reverse);
+        }
+        if header.columns {
+            values = by_rows(&values, &header.shape, element.size);
+        }
+        Ok(NpyArray { element, shape: header.shape, values })
+    }
+
+    /// Its numbers or truth values.
+    pub(crate) fn tensor(&self, name: &str) -> Result<HostTensor> {
+        let wrong = |message: String| Error::format(name, message);
+        let shape = Shape::new(&self.shape).map_err(|e| wrong(e.to_string()))?;
+        self.element.tensor(shape, &self.values).map_err(wrong)
+    }
+}
+
+#[cfg(feature = "npz")]
+impl NpyArray {
+    /// Whether it holds text.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.element.kind, b'U' | b'S')
+    }
+
+    /// Its texts, row by row, without the zeros that fill them up.
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>> {
+        let text = |bytes: &[u8]| match self.element.kind {
+            b'U' => {
+                let code = |unit: &[u8]| unit.iter().rev().fold(0, |code, &byte| code << 8 | u32::from(byte));
+                bytes.chunks_exact(4).map(|unit| char::from_u32(code(unit))).collect::<Option<String>>()
+            }
+            _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        };
+        if !self.is_text() {
+            return Err(Error::format(name, "array of numbers, where text is needed; take it as an array"));
+        }
+        let filled = |text: String| text.trim_end_matches('\0').to_owned();
+        let texts = self.values.chunks_exact(self.element.size).map(|bytes| text(bytes).map(filled));
+        let unreadable = || Error::format(name, "text that is not Unicode; decode it before it is saved");
+        texts.collect::<Option<_>>().ok_or_else(unreadable)
+    }
+}
+
+/// What went wrong while a part of a file was read.
+fn fault(error: io::Error, part: &str, name: &str) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::format(name, format!("cut off in its {part}; save it again")),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            Error::format(name, format!("damaged in its {part}: {error}; save it again"))
+        }
+        _ => Error::io(name, error),
+    }
+}
+
+/// Why an element type is not read.
+fn refusal(descr: &str) -> String {
+    match descr.trim_start_matches(['|', '<', '>', '=']).chars().next() {
+        Some('O') => format!(
+            "array of {descr:?}, Python objects: a pickle may run any code and is never read; convert it by \
+             astype(float) or astype(str)"
+        ),
+        _ => format!("array of {descr:?}; numbers and truth values are read: convert it by astype"),
     }
 }
 
 /// How an element lies in a file.
 struct Element {
-    /// `b`, `i`, `u`, `f` as in NumPy.
+    /// `b`, `i`, `u`, `f`, `U`, `S` as in NumPy.
     kind: u8,
     size: usize,
     /// Whether its bytes lie highest first.
@@ -167,21 +235,28 @@ struct Element {
 impl Element {
     /// Of a `descr` such as `<f4`.
     fn of(descr: &str) -> Option<Element> {
-        let [order, kind, size] = *descr.as_bytes() else { return None };
-        let size = usize::from(size.checked_sub(b'0')?);
+        let (&[order, kind], size) = descr.as_bytes().split_first_chunk()?;
+        let size: usize = std::str::from_utf8(size).ok()?.parse().ok()?;
         let known = match kind {
             b'b' => size == 1,
             b'i' | b'u' => [1, 2, 4, 8].contains(&size),
             b'f' => [2, 4, 8].contains(&size),
+            b'U' | b'S' => (1..=MAX_TEXT).contains(&size),
             _ => false,
         };
+        let size = if kind == b'U' { size.checked_mul(4)? } else { size };
         let swapped = match order {
             b'<' | b'=' => false, // `=` never stands in a file of NumPy's own, but others write it
             b'>' => true,
-            b'|' if size == 1 => false,
+            b'|' if size == 1 || kind == b'S' => false,
             _ => return None,
         };
         known.then_some(Element { kind, size, swapped })
+    }
+
+    /// Bytes that swap places: of a character, or of a number.
+    fn unit(&self) -> usize {
+        if self.kind == b'U' { 4 } else { self.size }
     }
 
     /// The values as a tensor; says what is wrong with them.
@@ -194,6 +269,7 @@ impl Element {
         let beyond = |value: i128| format!("integer {value} is beyond 32 bits; save it as float64");
         let elements = || values.chunks_exact(self.size);
         let made = match (self.kind, self.size) {
+            (b'U' | b'S', _) => return Err("array of text, where numbers are needed; encode it as numbers".into()),
             (b'i', 1 | 2 | 8) => {
                 let narrow = |bytes| i32::try_from(signed(bytes)).map_err(|_| beyond(signed(bytes)));
                 HostTensor::new(&elements().map(narrow).collect::<std::result::Result<Vec<_>, _>>()?, shape)
@@ -378,7 +454,10 @@ mod tests {
             (b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(), "a header of 4294967295 bytes"),
             (file(good, &[0; 7]), "shape [2] of \"<f4\" takes 8 bytes: only 7 follow"),
             (file(good, &[0; 9]), "more"),
-            (file(&good.replace("<f4", "|O"), &[]), "array of \"|O\"; numbers and truth values"),
+            (file(&good.replace("<f4", "|O"), &[]), "array of \"|O\", Python objects"),
+            (file(&good.replace("<f4", "|V8"), &[]), "array of \"|V8\"; numbers and truth values"),
+            (file(&good.replace("<f4", "<U2"), &[0; 16]), "array of text, where numbers are needed"),
+            (file(&good.replace("<f4", "<U0"), &[]), "array of \"<U0\""),
             (file(&good.replace("<f4", "<c8"), &[]), "array of \"<c8\""),
             (file(&good.replace("(2,)", "(4294967296, 4294967296)"), &[]), "x.npy: "),
             (file(&good.replace("(2,)", "(1000000000,)"), &[]), "only 0 follow"),

@@ -83,6 +83,35 @@ fn a_table_with_gaps_and_text_is_prepared_and_each_step_said() {
     assert_eq!(good(folder, "predict --model m other.csv").lines().count(), 3);
 }
 
+/// Of `tests/data/files`.
+fn take(folder: &Path, name: &str) {
+    fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name),
+        folder.join(name.rsplit('/').next().unwrap()),
+    )
+    .unwrap();
+}
+
+#[test]
+fn an_archive_of_arrays_is_taken_where_csv_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    take(folder, "iris.csv");
+    take(folder, "files/iris.npz");
+    let line = "--model logistic --device cpu --json --out m";
+    let (csv, npz) = (json(folder, &format!("train iris.csv {line}")), json(folder, &format!("train iris.npz {line}")));
+    assert_eq!((&csv["rows"], &csv["metrics"]), (&npz["rows"], &npz["metrics"]));
+    assert_eq!(json(folder, "evaluate --model m iris.npz --json")["rows"], 150);
+    assert_eq!(good(folder, "predict --model m iris.npz").lines().count(), 151);
+    assert!(good(folder, "explain --model m iris.npz --repeats 1").contains("X_3"));
+    assert_eq!(json(folder, "compare iris.npz --models dummy --json")["models"].as_array().unwrap().len(), 1);
+    let network = json(folder, "train iris.npz --test iris.npz --epochs 1 --device cpu --json --out n");
+    assert_eq!(network["rows"], serde_json::json!({"train": 150, "test": 150}));
+    assert_eq!(good(folder, "predict --model n iris.npz").lines().count(), 151);
+    let said = error(folder, "train iris.npz --model logistic --stream", 1);
+    assert!(said.starts_with("iris.npz: an archive of arrays is read whole alone"), "{said}");
+}
+
 #[test]
 fn rows_in_the_order_of_time_are_tested_by_those_before_them() {
     let folder = folder();

@@ -1,3 +1,5 @@
-//! Where data comes from: files larger than memory.
+//! Where data comes from: files of several kinds, and files larger than memory.
 
+#[cfg(feature = "npz")]
+mod npz;
 mod stream;

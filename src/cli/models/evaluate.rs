@@ -6,7 +6,7 @@ use super::fitted::on_table;
 use super::page::Page;
 use super::scored::Scored;
 use super::{is_pipeline, json};
-use crate::data::{Dataset, Table, Target};
+use crate::data::{Dataset, ReadOptions, Table, Target};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::prepare::FittedPipeline;
@@ -25,8 +25,8 @@ pub(crate) struct EvaluateArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A CSV file with the columns that the model was trained on, and the target
-    #[arg(value_name = "DATA.csv")]
+    /// A table (CSV or .npz) with the columns that the model was trained on, and the target
+    #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Write a page with scores and charts
     #[arg(long, value_name = "FILE.html")]
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Outcome {
             let device = Device::open(&args.device)?;
             let model = FittedMlp::load(&args.model, &device)?;
             note(format_args!("device: {device}: {}", device.reason()));
-            let data = Dataset::matching(&Table::read_csv(&args.data)?, model.schema())?;
+            let data = Dataset::matching(&Table::read(&args.data, &ReadOptions::default())?, model.schema())?;
             ("mlp".to_owned(), network(&model, &data)?)
         }
     };

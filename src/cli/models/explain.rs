@@ -27,8 +27,8 @@ pub(crate) struct ExplainArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A CSV file with the columns that the model was trained on, and the target
-    #[arg(value_name = "DATA.csv")]
+    /// A table (CSV or .npz) with the columns that the model was trained on, and the target
+    #[arg(value_name = "DATA")]
     data: Option<PathBuf>,
     /// The score that shuffled columns cost [default: accuracy, or r2 for numbers]
     #[arg(long, value_name = "SCORE")]
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
     let worth = match &args.data {
         None => None,
         Some(data) => {
-            let frame = model.frame(&Table::read_csv_with(data, &model.read_options())?)?;
+            let frame = model.frame(&Table::read(data, &model.read_options())?)?;
             Some(permutation(&model, &frame, choice, args.repeats, args.seed)?)
         }
     };

@@ -15,7 +15,7 @@ pub(crate) fn is_pipeline(path: &Path) -> Outcome<bool> {
 
 /// A pipeline with the outcomes on a table that has the target.
 pub(super) fn on_table(model: &FittedPipeline, file: &Path) -> Outcome<(Frame, Outcomes)> {
-    let frame = model.frame(&Table::read_csv_with(file, &model.read_options())?)?;
+    let frame = model.frame(&Table::read(file, &model.read_options())?)?;
     let outcomes = Outcomes::of(model, &frame.problem())?;
     Ok((frame, outcomes))
 }
@@ -23,7 +23,7 @@ pub(super) fn on_table(model: &FittedPipeline, file: &Path) -> Outcome<(Frame, O
 /// CSV, and the number of its rows.
 pub(crate) fn predictions(path: &Path, data: &Path) -> Outcome<(Vec<u8>, usize)> {
     let model = FittedPipeline::load(path)?;
-    let table = Table::read_csv_with(data, &model.read_options())?;
+    let table = Table::read(data, &model.read_options())?;
     let mut out = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Failure::failed(format!("predictions: {error}"));
     let target = model.target().unwrap_or("prediction").to_owned();

@@ -33,7 +33,7 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// Reads a CSV file, or the embedded digits.
+    /// Reads a file, or the embedded digits.
     pub fn read(data: &Path, target: Option<&str>, regression: bool) -> Outcome<Whole> {
         if input::is_digits(data) {
             if target.is_some() || regression {
@@ -41,7 +41,7 @@ impl Whole {
             }
             return embedded();
         }
-        let table = Table::read_csv_with(data, &ReadOptions::lenient())?;
+        let table = Table::read(data, &ReadOptions::lenient())?;
         let column = match target {
             Some(name) => table.column(name)?,
             None => table.columns().last().ok_or_else(|| Failure::failed(format!("{}: no columns", data.display())))?,
@@ -68,7 +68,7 @@ impl Whole {
         }
         if let Some(file) = test {
             let origin = file.display().to_string();
-            let test = Table::read_csv_with(file, &ReadOptions::lenient())?;
+            let test = Table::read(file, &ReadOptions::lenient())?;
             return Ok(Parts { train: table, test, target, origin });
         }
         let (train, test, how) = held_out(&table, &target, predicts, held, "a test: give a file by --test")?;
@@ -129,7 +129,7 @@ pub(super) fn streamed(common: &Common<'_>, rows: &[&'static Row], seed: u64) ->
         return Err(Failure::failed(format!("{file}: no column of that name: given {name:?}")));
     };
     let (train, test, origin) = match common.test {
-        Some(file) => (stream, Table::read_csv_with(file, &options)?, file.display().to_string()),
+        Some(file) => (stream, Table::read(file, &options)?, file.display().to_string()),
         None => {
             let fifth = (stream.rows() as f64 * input::TEST_SHARE) as usize;
             let held_out = stream.draw(fifth.min(MOST), seed ^ input::SPLIT_STREAM);
