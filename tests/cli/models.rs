@@ -132,7 +132,10 @@ fn rows_in_the_order_of_time_are_tested_by_those_before_them() {
 fn intervals_are_measured_saved_and_predicted() {
     let folder = folder();
     let folder = folder.path();
-    let out = json(folder, "train numbers.csv --model ridge --intervals 0.8 --json --device cpu --out m");
+    let out =
+        json(folder, "train numbers.csv --model ridge --intervals 0.8 --json --device cpu --out m --report r.html");
+    let page = fs::read_to_string(folder.join("r.html")).unwrap();
+    assert!(page.contains("<th>intervals</th><td>± ") && page.contains(" for 80 %; "));
     assert_eq!(out["rows"], serde_json::json!({"train": 38, "test": 12}));
     let (margin, held) = (&out["intervals"]["margin"], &out["intervals"]["held"]);
     assert!(margin.as_f64().unwrap() > 0.0 && (0.4..=1.0).contains(&held.as_f64().unwrap()), "{out}");
@@ -197,8 +200,11 @@ fn classes_are_evened_out_and_decided_as_asked() {
         assert_eq!(json["rows"], plain["rows"], "the rows that are counted and scored stay");
         assert_ne!(json["metrics"]["log_loss"], plain["metrics"]["log_loss"], "{how}");
     }
-    let (json, stderr) = train("--threshold tuned");
+    let (json, stderr) = train("--threshold tuned --report r.html");
     let threshold = json["threshold"].as_f64().unwrap();
+    let page = fs::read_to_string(folder.join("r.html")).unwrap();
+    let row = format!("<th>threshold</th><td>the second class from {threshold:.4} on</td>");
+    assert!(page.contains(&row), "{row}");
     assert!((0.0..=1.0).contains(&threshold) && stderr.contains("threshold: the second class from 0."), "{stderr}");
     // Nothing is sure enough for the second class, which is "yes"; or anything is.
     for (options, class) in [("--threshold 1.5", "no"), ("--threshold 0", "yes"), ("--costs 0,0;9,0", "yes")] {
@@ -226,7 +232,7 @@ fn all_models_are_compared_best_first() {
         assert!(means.windows(2).all(|pair| pair[0] >= pair[1]), "{means:?}");
         assert!(models.iter().all(|model| model["seconds"].as_f64().unwrap() > 0.0));
     }
-    let out = good(folder, "compare classes.csv --cv 3 --models dummy --scoring log_loss");
+    let out = good(folder, "compare classes.csv --cv 3 --models dummy --scoring log_loss --device cpu");
     let lines: Vec<&str> = out.lines().collect();
     assert!(lines.len() == 2 && lines[0].contains("log_loss") && lines[1].starts_with("dummy-classifier"), "{out}");
 }
@@ -339,6 +345,7 @@ fn what_cannot_be_done_is_one_line() {
         ("explain --model m classes.csv --scoring mae", 1, "mae needs a model of numbers"),
         ("compare classes.csv --models nosuch", 2, "--model nosuch: no such model"),
         ("compare classes.csv --scoring mae", 2, "--scoring mae: the target is of another sort"),
+        ("compare classes.csv --device nosuch", 2, "no device called 'nosuch'"),
         ("compare none.csv", 1, "none.csv: No such file"),
     ];
     for (line, code, what) in cases {

@@ -6,6 +6,7 @@ use super::super::{bar, count, note, say, values as checked};
 use super::names::{candidates, row};
 use super::parts::{Whole, describe};
 use super::{Held, folds, json, time};
+use crate::device::Device;
 use crate::error::Result;
 use crate::models::Row;
 use crate::models::prepare::{Frame, Pipeline};
@@ -40,6 +41,9 @@ pub(crate) struct CompareArgs {
     /// Take the columns as they are: no filling in, no scaling, no encoding
     #[arg(long)]
     raw: bool,
+    /// Where models on the tensor layer run: auto, cpu, gpu, an index or part of a name of `tilework devices`
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
     /// Of the folds
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
@@ -68,6 +72,7 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
     if args.cv == 1 {
         return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
     }
+    let device = Device::open(&args.device)?;
     let whole = Whole::read(&args.data, args.target.as_deref(), args.regression)?;
     let predicts = whole.predicts;
     let choice = choice.unwrap_or_else(|| Score::of_choice(predicts));
@@ -81,6 +86,7 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
     let frame = Frame::of(&whole.table, Some(&whole.target), predicts)?;
     let (rows_of, what) = (count(whole.table.rows(), "row"), describe(&frame));
     note(format_args!("data: {}: {rows_of}; {what}", whole.table.source()));
+    note(format_args!("device: {device}: {}", device.reason()));
     note(format_args!("comparing {} by {}, {} folds", count(rows.len(), "model"), choice.name, args.cv));
     let folds = folds(&frame.problem(), args.cv, Held::Drawn(args.seed))?;
     let progress = bar::is_terminal().then(|| bar::styled(" {prefix}  {wide_bar}  {pos}/{len}  {eta} left "));
@@ -99,7 +105,7 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
             ControlFlow::Continue(())
         };
         let began = Instant::now();
-        let scores = tried(row, args.raw, &whole, &folds, &watch);
+        let scores = tried(row, (args.raw, &device), &whole, &folds, &watch);
         let seconds = began.elapsed().as_secs_f64();
         if progress.is_none() {
             note(format_args!("{} of {}: {}: {}", i + 1, rows.len(), row.name, time(seconds)));
@@ -122,14 +128,14 @@ type Means = (Vec<(&'static str, f64, f64)>, f64);
 /// All scores of a kind over the folds, and the mean seconds of a fold.
 fn tried(
     row: &Row,
-    raw: bool,
+    (raw, device): (bool, &Device),
     whole: &Whole,
     folds: &[Fold],
     watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
 ) -> Result<Means> {
     let target = Some(whole.target.as_str());
     let pipeline = if raw { Pipeline::raw(row) } else { Pipeline::auto(&whole.table, target, row)?.pipeline };
-    let frame = pipeline.frame(&whole.table, target)?;
+    let frame = Frame { device: Some(device.clone()), ..pipeline.frame(&whole.table, target)? };
     let problem = frame.problem();
     let trial = OnPipeline { pipeline: &pipeline, problem: &problem };
     let scores: Vec<&'static Score> = SCORES.iter().filter(|score| score.predicts() == row.predicts).collect();

@@ -113,7 +113,7 @@ pub(crate) fn network_page(model: &FittedMlp, test: &Dataset, data: &str, line: 
         Ok(serde_json::Value::Object(settings)) => settings,
         _ => serde_json::Map::new(),
     };
-    page.facts(line, &[], &settings, seconds);
+    page.facts(line, &[], &settings, seconds, &[]);
     page.scores(&network(model, test)?, "test")?;
     Ok(page.html())
 }

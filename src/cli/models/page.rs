@@ -54,8 +54,15 @@ impl Page {
         self.add(format!("<section><h2>{}</h2>\n{}</section>", text(heading), html.as_ref()));
     }
 
-    /// Where the model comes from.
-    pub fn facts(&mut self, data: &str, preparation: &[String], settings: &Map<String, Value>, seconds: f64) {
+    /// Where the model comes from, and how its answers are meant.
+    pub fn facts(
+        &mut self,
+        data: &str,
+        preparation: &[String],
+        settings: &Map<String, Value>,
+        seconds: f64,
+        answers: &[(&str, String)],
+    ) {
         let mut rows = vec![("data", text(data))];
         rows.extend(
             preparation.iter().enumerate().map(|(i, line)| (if i == 0 { "preparation" } else { "" }, text(line))),
@@ -64,6 +71,7 @@ impl Page {
         let settings = if settings.is_empty() { "all at their defaults".to_owned() } else { settings.join(", ") };
         rows.push(("settings", text(&settings)));
         rows.push(("fit", format!("{seconds:.3} s")));
+        rows.extend(answers.iter().map(|(name, value)| (*name, text(value))));
         let rows: String =
             rows.iter().map(|(name, value)| format!("<tr><th>{name}</th><td>{value}</td></tr>\n")).collect();
         self.add(format!("<table class=\"facts\">\n{rows}</table>"));

@@ -267,19 +267,13 @@ fn fit(
     };
     let fit_seconds = fit.elapsed().as_secs_f64();
     note(format_args!("fitted: {} in {}", row.name, time(fit_seconds)));
-    if let Some(threshold) = fitted.threshold() {
-        note(format_args!("threshold: the second class from {threshold:.4} on"));
-    }
     let fitted = match &measured {
         Some((rows, coverage)) => fitted.with_intervals(rows, *coverage)?,
         None => fitted,
     };
     let test = fitted.frame(&parts.test)?;
     let held = share_held(&fitted, &parts.test, &test)?;
-    if let (Some(intervals), Some(held)) = (fitted.intervals(), held) {
-        let (percent, margin) = (100.0 * intervals.coverage, short(intervals.margin));
-        note(format_args!("intervals: ± {margin} for {percent} %; {:.1} % of the test rows lie within", 100.0 * held));
-    }
+    answers(&fitted, held).iter().for_each(|(name, line)| note(format_args!("{name}: {line}")));
     let scored = Scored::new(Outcomes::of(&fitted, &test.problem())?, &test.task)?;
     let mut validated = None;
     if let Some(folds) = folds.filter(|_| cv.is_some()) {
@@ -293,6 +287,16 @@ fn fit(
         validated = Some(done);
     }
     Ok(Work { row, plan, fitted, fit_seconds, search: found, folds: validated, scored, held })
+}
+
+/// How a model's answers are meant: where its second class begins, and how wide its intervals are.
+fn answers(fitted: &FittedPipeline, held: Option<f64>) -> Vec<(&'static str, String)> {
+    let threshold = fitted.threshold().map(|least| ("threshold", format!("the second class from {least:.4} on")));
+    let intervals = fitted.intervals().zip(held).map(|(intervals, held)| {
+        let (percent, margin) = (100.0 * intervals.coverage, short(intervals.margin));
+        ("intervals", format!("± {margin} for {percent} %; {:.1} % of the test rows lie within", 100.0 * held))
+    });
+    threshold.into_iter().chain(intervals).collect()
 }
 
 /// The share of a table's rows whose answer lies in its interval, where there are intervals.
@@ -327,7 +331,8 @@ fn search_json(found: &Search) -> Value {
 /// The HTML page of a training run.
 fn page(common: &Common<'_>, work: &Work, test: &Table, data_line: &str) -> Outcome<String> {
     let mut page = Page::new(work.row.name, &common.data.display().to_string());
-    page.facts(data_line, &work.plan.lines, &work.fitted.settings().settings, work.fit_seconds);
+    let answers = answers(&work.fitted, work.held);
+    page.facts(data_line, &work.plan.lines, &work.fitted.settings().settings, work.fit_seconds, &answers);
     page.scores(&work.scored, "test")?;
     if let Some(found) = &work.folds {
         page.folds(found);
