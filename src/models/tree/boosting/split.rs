@@ -103,11 +103,12 @@ impl Search<'_> {
     /// The best split by the features of one block, whose histograms are given.
     pub fn block(&self, block: usize, histograms: &[Entry]) -> Option<Split> {
         let mut best: Option<Split> = None;
+        let mut running = Running::NONE;
         for (lane, histogram) in histograms.chunks_exact(BINS).enumerate() {
             let feature = block * LANES + lane;
             let Some(binning) = self.binned.features.get(feature) else { break };
             let found = match binning {
-                Binning::Numbers(_) => self.numbers(feature, binning.len(), histogram),
+                Binning::Numbers(_) => self.numbers(feature, binning.len(), histogram, &mut running),
                 Binning::Categories(_) => self.categories(feature, histogram),
             };
             best = better(best, found);
@@ -159,12 +160,12 @@ impl Search<'_> {
     }
 
     /// Cuts between bins in their order, with missing values right, and then left.
-    fn numbers(&self, feature: usize, bins: usize, histogram: &[Entry]) -> Option<Split> {
+    fn numbers(&self, feature: usize, bins: usize, histogram: &[Entry], running: &mut Running) -> Option<Split> {
         let monotonic = self.limits.monotonic.get(feature).copied().unwrap_or(0);
         let missing = histogram.get(MISSING).copied().unwrap_or_default();
         let base = self.base();
         // with missing values on the right, all others may go left; else the last bin has nothing right of it
-        let running = Running::of(histogram.get(..bins.min(MISSING))?);
+        running.fill(histogram.get(..bins.min(MISSING))?);
         let mut best: Option<Candidate> = None;
         let ways = if missing.count() > 0 { 2 } else { 1 };
         for (start, missing_left) in [(Entry::default(), false), (missing, true)].into_iter().take(ways) {
