@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// Parts that the rows are cut into: enough for the threads of a desktop machine; combining them stays cheap.
 const PARTS: usize = 32;
+/// Rows that become columns at once.
+const TURNED: usize = 128;
 
 /// How rows are cut.
 #[derive(Clone, Copy)]
@@ -202,14 +204,18 @@ impl Rows<'_, '_> {
     /// of the rows, and of those on top of each other (TSQR; Demmel and others, 2012).
     pub fn triangle(&self, centre: &Centre) -> Vec<f64> {
         let n = self.width() + self.outputs();
-        let block = (3 * n).clamp(128, 4096); // with the triangle on top it stays in the second-level cache up to some 150 columns
+        let block = (3 * n).clamp(128, n.max(2048)); // with the triangle on top it stays in the second-level cache up to some 150 columns
         let height = n + block;
         let start = || (vec![0.0; height * n], Vec::new());
         let each = |(stack, rows): &mut (Vec<f64>, Vec<f64>), range: Range<usize>| {
-            self.centred(centre, range, rows);
-            for (j, column) in stack.chunks_exact_mut(height).enumerate() {
-                let mut values = rows[j..].iter().step_by(n);
-                column[n..].iter_mut().for_each(|out| *out = values.next().copied().unwrap_or(0.0));
+            for first in (0..block).step_by(TURNED) {
+                let (start, end) = (range.end.min(range.start + first), range.end.min(range.start + first + TURNED));
+                self.centred(centre, start..end, rows);
+                for (j, column) in stack.chunks_exact_mut(height).enumerate() {
+                    let mut values = rows.iter().skip(j).step_by(n);
+                    let out = column[n + first..].iter_mut().take(TURNED);
+                    out.for_each(|out| *out = values.next().copied().unwrap_or(0.0));
+                }
             }
             linalg::triangle(height, n, stack);
         };
