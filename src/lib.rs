@@ -20,6 +20,8 @@
     )
 )]
 
+#[cfg(feature = "audio")]
+pub mod audio;
 pub mod autograd;
 #[cfg(feature = "cli")]
 pub mod cli;

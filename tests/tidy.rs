@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["tensor", "ops"],
     &["cost", "data", "metrics", "io"],
+    &["audio"],
     &["autograd"],
     &["nn", "loss", "optim", "train"],
     &["models"],

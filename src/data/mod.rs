@@ -1,4 +1,5 @@
-//! Tables from CSV files and NumPy's archives, data sets for supervised learning, scaling, splits, and the embedded digits.
+//! Tables from CSV files and NumPy's archives, data sets for supervised learning, folders of classes, scaling, splits, and the
+//! embedded digits.
 //!
 //! Everything here lives on the host. Numbers are parsed as `f64` and narrowed to `f32` once, with a check; a cell that
 //! cannot be used is an error that names file, line and column, never a silent NaN; missing cells are kept where the reader asks.
@@ -7,6 +8,7 @@ mod cell;
 mod dataset;
 mod digits;
 mod files;
+mod folder;
 mod kind;
 mod matrix;
 #[cfg(feature = "npz")]
@@ -28,6 +30,7 @@ mod typed;
 
 pub use dataset::{Dataset, Target};
 pub use digits::{Digits, digits};
+pub use folder::ClassFolder;
 pub use kind::Kind;
 pub use matrix::{Features, Matrix};
 pub use options::{MissingCells, ReadOptions};
