@@ -19,7 +19,7 @@ pub(super) struct PredictArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A table (CSV or .npz) with the columns that the model was trained on
+    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Where predictions go; the file appears whole or not at all [default: standard output]

@@ -18,14 +18,15 @@ use std::time::Instant;
 
 /// Train a model on a table or on the embedded digits, and score it on rows that it has not seen.
 ///
-/// A CSV file has a header row; a .npz file has arrays of as many rows each, those of several columns first. The last column is
-/// the target unless --target names another. A target of text or of integers is a class, any other is a number to regress on.
+/// A CSV file has a header row; a .npz file has arrays of as many rows each, those of several columns first; .parquet, .arrow,
+/// .feather and .ipc are read where the program was built with the feature `parquet`. The last column is the target unless
+/// --target names another. A target of text or of integers is a class, any other is a number to regress on.
 /// All other columns are features. For `mlp` they must be numbers; for all other models missing cells are filled in, columns
 /// scaled where the model needs it and text encoded, each step said in a line. The model file remembers how.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TrainArgs {
-    /// A table (CSV or .npz), or `digits`: 1,797 handwritten digits that are part of this program
+    /// A table (CSV, .npz, .parquet or .arrow), or `digits`: 1,797 handwritten digits that are part of this program
     data: PathBuf,
     /// Rows to score on, with the same columns; without it a fifth of DATA is held out
     #[arg(long, value_name = "FILE")]

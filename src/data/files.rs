@@ -2,7 +2,7 @@
 
 use super::options::ReadOptions;
 use super::table::Table;
-#[cfg(not(feature = "npz"))]
+#[cfg(not(all(feature = "npz", feature = "parquet")))]
 use crate::error::Error;
 use crate::error::Result;
 use std::path::Path;
@@ -12,6 +12,9 @@ use std::path::Path;
 pub(super) enum Format {
     Csv,
     Npz,
+    Parquet,
+    /// A file or a stream of Arrow's record batches.
+    Arrow,
 }
 
 impl Format {
@@ -20,6 +23,8 @@ impl Format {
         let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
         match ending.as_deref().and_then(|ending| ending.to_str()) {
             Some("npz") => Format::Npz,
+            Some("parquet") => Format::Parquet,
+            Some("arrow" | "arrows" | "feather" | "ipc") => Format::Arrow,
             _ => Format::Csv,
         }
     }
@@ -27,12 +32,28 @@ impl Format {
 
 impl Table {
     /// Reads a file by the ending of its name: `.npz` is an archive of NumPy's arrays, of which each is columns of the same rows
-    /// ([`Table::of_npz`] says how they are called; those of several columns come first); anything else is CSV.
+    /// ([`Table::of_npz`] says how they are called; those of several columns come first); `.parquet` is a Parquet file; `.arrow`,
+    /// `.arrows`, `.feather` and `.ipc` are Arrow's, files or streams; anything else is CSV.
+    ///
+    /// A column of a Parquet or Arrow file becomes what it would be in CSV: numbers, decimals among them, are numbers; text, truth
+    /// values, dates and times are text, which [`Column::kind`](super::Column::kind) knows, in UTC where they have a zone. Nulls
+    /// are missing, as NaN is; a dictionary's values stand for its codes. Columns `__index_level_0__` and so on, pandas' row
+    /// labels without a name, are passed over. These files need the feature `parquet`.
+    ///
+    /// ```
+    /// use tilework::data::{Kind, ReadOptions, Table};
+    /// # if cfg!(feature = "parquet") {
+    /// let table = Table::read("tests/data/files/gzip.parquet", &ReadOptions::lenient())?; // by pyarrow
+    /// assert_eq!((table.rows(), table.column("tiny")?.kind(), table.column("word")?.missing()), (7, Kind::Integer, 1));
+    /// # }
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::read_csv_with`], with the row in place of the line where there are no lines; as
-    /// [`Npz::array`](crate::io::Npz::array); [`Error::Data`] for a kind of file that this build leaves out: it names the
-    /// feature.
+    /// [`Npz::array`](crate::io::Npz::array); [`Error::Format`] for a Parquet or Arrow file that is damaged or cut off;
+    /// [`Error::Data`] for columns of lists, records and the like, text that is not UTF-8, and dates beyond the years 0000 to
+    /// 9999; and for a kind of file that this build leaves out: it names the feature.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Table> {
         let path = path.as_ref();
         match Format::of(path) {
@@ -41,13 +62,19 @@ impl Table {
             Format::Npz => super::npz::read(path, options),
             #[cfg(not(feature = "npz"))]
             Format::Npz => Err(left_out(path, "npz")),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => super::parquet::read(path, options),
+            #[cfg(feature = "parquet")]
+            Format::Arrow => super::ipc::read(path, options),
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet | Format::Arrow => Err(left_out(path, "parquet")),
         }
     }
 }
 
 /// The error of a kind of file that is read with a feature that this build leaves out.
-#[cfg(not(feature = "npz"))]
-pub(super) fn left_out(path: &Path, feature: &str) -> Error {
+#[cfg(not(all(feature = "npz", feature = "parquet")))]
+fn left_out(path: &Path, feature: &str) -> Error {
     let message = format!(
         "this kind of file needs the feature `{feature}`; build with `--features {feature}`, or save it as CSV"
     );

@@ -1,19 +1,27 @@
-//! Tables from CSV files and NumPy's archives, data sets for supervised learning, folders of classes, scaling, splits, and the
-//! embedded digits.
+//! Tables from CSV, Parquet and Arrow files and NumPy's archives, data sets for supervised learning, folders of classes, scaling,
+//! splits, and the embedded digits.
 //!
 //! Everything here lives on the host. Numbers are parsed as `f64` and narrowed to `f32` once, with a check; a cell that
 //! cannot be used is an error that names file, line and column, never a silent NaN; missing cells are kept where the reader asks.
 
+#[cfg(feature = "parquet")]
+mod arrays;
 mod cell;
 mod dataset;
 mod digits;
 mod files;
 mod folder;
+#[cfg(feature = "parquet")]
+mod ipc;
 mod kind;
 mod matrix;
+#[cfg(feature = "parquet")]
+mod moment;
 #[cfg(feature = "npz")]
 mod npz;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 mod records;
 mod scale;
@@ -25,7 +33,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "npz")]
+#[cfg(any(feature = "npz", feature = "parquet"))]
 mod typed;
 
 pub use dataset::{Dataset, Target};

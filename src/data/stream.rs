@@ -62,8 +62,14 @@ impl Stream {
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Stream> {
         let path = path.as_ref().to_path_buf();
         let name = path.display().to_string();
-        if Format::of(&path) == Format::Npz {
-            return Err(Error::data(name, "an archive of arrays is read whole alone; read it so, or save it as CSV"));
+        let whole = match Format::of(&path) {
+            Format::Csv => None,
+            Format::Npz => Some("an archive of arrays"),
+            Format::Parquet => Some("a Parquet file"),
+            Format::Arrow => Some("an Arrow file"),
+        };
+        if let Some(kind) = whole {
+            return Err(Error::data(name, format!("{kind} is read whole alone; read it so, or save it as CSV")));
         }
         Stream::of(move || File::open(&path), &name, options)
     }

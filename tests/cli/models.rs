@@ -113,6 +113,35 @@ fn an_archive_of_arrays_is_taken_where_csv_is() {
 }
 
 #[test]
+fn parquet_and_arrow_files_are_taken_where_csv_is_by_a_build_that_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["iris.csv", "files/iris.parquet", "files/iris.feather"] {
+        take(folder, name);
+    }
+    if !cfg!(feature = "parquet") {
+        let said = error(folder, "train iris.parquet --model logistic", 1);
+        assert!(said.starts_with("iris.parquet: this kind of file needs the feature `parquet`"), "{said}");
+        return;
+    }
+    let train = |file: &str| json(folder, &format!("train {file} --model logistic --device cpu --json --out m"));
+    let (csv, parquet) = (train("iris.csv"), train("iris.parquet"));
+    assert_eq!((&csv["rows"], &csv["metrics"]), (&parquet["rows"], &parquet["metrics"]));
+    let predicted = good(folder, "predict --model m iris.csv");
+    for file in ["iris.parquet", "iris.feather"] {
+        assert_eq!(good(folder, &format!("predict --model m {file}")), predicted);
+        assert_eq!(json(folder, &format!("evaluate --model m {file} --json"))["rows"], 150);
+        assert!(good(folder, &format!("explain --model m {file} --repeats 1")).contains("petal"));
+        assert_eq!(
+            json(folder, &format!("compare {file} --models dummy --json"))["models"].as_array().unwrap().len(),
+            1
+        );
+    }
+    let said = error(folder, "train iris.feather --model logistic --stream", 1);
+    assert!(said.starts_with("iris.feather: an Arrow file is read whole alone"), "{said}");
+}
+
+#[test]
 fn rows_in_the_order_of_time_are_tested_by_those_before_them() {
     let folder = folder();
     let folder = folder.path();

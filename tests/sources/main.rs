@@ -3,3 +3,5 @@
 #[cfg(feature = "npz")]
 mod npz;
 mod stream;
+#[cfg(feature = "parquet")]
+mod tables;

@@ -21,7 +21,7 @@ use std::time::Instant;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompareArgs {
-    /// A table (CSV or .npz), or `digits`: 1,797 handwritten digits that are part of this program
+    /// A table (CSV, .npz, .parquet or .arrow), or `digits`: 1,797 handwritten digits that are part of this program
     data: PathBuf,
     /// The column to predict [default: the last]
     #[arg(long, value_name = "COLUMN")]

@@ -25,7 +25,7 @@ pub(crate) struct EvaluateArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A table (CSV or .npz) with the columns that the model was trained on, and the target
+    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on, and the target
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Write a page with scores and charts
