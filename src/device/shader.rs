@@ -40,6 +40,7 @@ const SHADERS: &[(&str, &str)] = &[
     ("scatter_sum.wgsl", include_str!("../../shaders/scatter_sum.wgsl")),
     ("sort_block.wgsl", include_str!("../../shaders/sort_block.wgsl")),
     ("sort_step.wgsl", include_str!("../../shaders/sort_step.wgsl")),
+    ("tree_ensemble.wgsl", include_str!("../../shaders/tree_ensemble.wgsl")),
 ];
 
 /// How a shader uses a storage buffer.

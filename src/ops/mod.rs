@@ -34,6 +34,8 @@ mod softmax;
 mod sort;
 #[cfg(feature = "verify")]
 pub mod table;
+#[cfg(any(feature = "models", feature = "verify"))]
+pub(crate) mod tree_ensemble;
 mod unary;
 mod variance;
 mod wgsl;

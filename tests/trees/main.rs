@@ -1,6 +1,9 @@
 //! Trees, forests and boosting against brute force, scikit-learn's numbers and what they promise.
 
 mod boosting;
+#[path = "../common/mod.rs"]
+mod common;
+mod device;
 mod exact;
 mod forests;
 

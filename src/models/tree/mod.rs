@@ -10,6 +10,8 @@ mod forests;
 mod grow;
 mod isolation;
 mod nodes;
+mod on_device;
+mod packed;
 mod prune;
 mod settings;
 mod sort;
@@ -30,6 +32,7 @@ pub use forests::{
 };
 pub use isolation::{FittedIsolationForest, IsolationForest};
 pub use nodes::{NodeView, SplitView, Tree};
+pub use on_device::TreesOnDevice;
 pub use prune::PruningPath;
 pub use settings::{ClassCriterion, MaxFeatures, Splitter, ValueCriterion};
 pub use text::TreeNames;

@@ -41,6 +41,7 @@ mod scatter;
 mod slice;
 mod softmax;
 mod sort;
+mod tree_ensemble;
 mod variance;
 mod view;
 
@@ -135,6 +136,7 @@ pub fn ops() -> Vec<OpInfo> {
         slice::ROWS,
         softmax::ROWS,
         sort::ROWS,
+        tree_ensemble::ROWS,
         variance::ROWS,
         view::ROWS,
     ];

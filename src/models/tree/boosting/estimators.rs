@@ -246,6 +246,11 @@ macro_rules! history {
                 &self.ensemble.trees
             }
 
+            /// Scores before any tree, one an output.
+            pub(in crate::models::tree) fn start(&self) -> &[f64] {
+                &self.ensemble.start
+            }
+
             /// Per feature, its share of what all splits gained, `[F]`: LightGBM's importance of type `gain`.
             pub fn feature_importances(&self) -> &[f64] {
                 &self.ensemble.importances
@@ -263,11 +268,14 @@ impl FittedHistGradientBoostingClassifier {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<u32>> {
-        let scores = self.decision_function(x)?;
-        Ok(match self.classes {
+        Ok(self.classes_of(&self.decision_function(x)?))
+    }
+
+    pub(in crate::models::tree) fn classes_of(&self, scores: &Array2<f64>) -> Vec<u32> {
+        match self.classes {
             2 => scores.iter().map(|&score| u32::from(score > 0.0)).collect(),
-            _ => crate::models::estimator::largest(&scores),
-        })
+            _ => crate::models::estimator::largest(scores),
+        }
     }
 
     /// The probability of each class, `[N, C]`.
@@ -275,19 +283,22 @@ impl FittedHistGradientBoostingClassifier {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        let mut scores = self.decision_function(x)?;
+        Ok(self.probabilities_of(self.decision_function(x)?))
+    }
+
+    pub(in crate::models::tree) fn probabilities_of(&self, mut scores: Array2<f64>) -> Array2<f64> {
         if self.classes == 2 {
-            return Ok(Array2::from_shape_fn((scores.nrows(), 2), |(row, class)| {
+            return Array2::from_shape_fn((scores.nrows(), 2), |(row, class)| {
                 let score = if class == 1 { scores[[row, 0]] } else { -scores[[row, 0]] };
                 1.0 / (1.0 + (-score).exp())
-            }));
+            });
         }
         for mut row in scores.rows_mut() {
             if let Some(row) = row.as_slice_mut() {
                 Loss::Softmax.seen(row);
             }
         }
-        Ok(scores)
+        scores
     }
 
     /// Scores: log odds of class 1, `[N, 1]`, with two classes, otherwise one a class, `[N, C]`.
