@@ -21,7 +21,7 @@ use std::path::Path;
 /// # Ok::<(), tilework::Error>(())
 /// ```
 ///
-/// [`Table::read_npz`](crate::data::Table::read_npz) makes columns of all arrays.
+/// [`Table::read`](crate::data::Table::read) makes columns of all arrays.
 pub struct Npz {
     archive: ZipArchive<Box<dyn ReaderAt + Send + Sync>>,
     source: String,
