@@ -50,10 +50,10 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// As [`Table::read_csv_with`], with the row in place of the line where there are no lines; as
-    /// [`Npz::array`](crate::io::Npz::array); [`Error::Format`] for a Parquet or Arrow file that is damaged or cut off;
-    /// [`Error::Data`] for columns of lists, records and the like, text that is not UTF-8, and dates beyond the years 0000 to
-    /// 9999; and for a kind of file that this build leaves out: it names the feature.
+    /// As [`Table::read_csv_with`], with the row in place of the line where there are no lines; as `Npz::array`;
+    /// [`Error::Format`](crate::Error::Format) for a Parquet or Arrow file that is damaged or cut off;
+    /// [`Error::Data`](crate::Error::Data) for columns of lists, records and the like, text that is not UTF-8, and dates beyond
+    /// the years 0000 to 9999; and for a kind of file that this build leaves out: it names the feature.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Table> {
         let path = path.as_ref();
         match Format::of(path) {
