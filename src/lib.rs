@@ -31,6 +31,8 @@ pub mod device;
 pub mod dtype;
 pub mod error;
 pub mod expr;
+#[cfg(feature = "image")]
+pub mod image;
 pub mod io;
 pub mod loss;
 pub mod metrics;

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["tensor", "ops"],
     &["cost", "data", "metrics", "io"],
-    &["audio"],
+    &["audio", "image"],
     &["autograd"],
     &["nn", "loss", "optim", "train"],
     &["models"],
