@@ -23,6 +23,8 @@ const SHADERS: &[(&str, &str)] = &[
     ("cumsum.wgsl", include_str!("../../shaders/cumsum.wgsl")),
     ("fold_windows.wgsl", include_str!("../../shaders/fold_windows.wgsl")),
     ("gather.wgsl", include_str!("../../shaders/gather.wgsl")),
+    ("histogram.wgsl", include_str!("../../shaders/histogram.wgsl")),
+    ("histogram_total.wgsl", include_str!("../../shaders/histogram_total.wgsl")),
     ("lib/index.wgsl", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/math.wgsl", include_str!("../../shaders/lib/math.wgsl")),
     ("lib/rng.wgsl", include_str!("../../shaders/lib/rng.wgsl")),

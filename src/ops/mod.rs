@@ -15,6 +15,8 @@ mod cumsum;
 mod diagonal;
 mod fold_windows;
 mod gather;
+#[cfg(any(feature = "models", feature = "verify"))]
+pub(crate) mod histogram;
 mod linear;
 mod losses;
 pub(crate) mod map;

@@ -31,6 +31,7 @@ mod cumsum;
 mod data;
 mod diagonal;
 mod gather;
+mod histogram;
 mod matmul;
 mod norm;
 mod pad;
@@ -127,6 +128,7 @@ pub fn ops() -> Vec<OpInfo> {
         cumsum::ROWS,
         diagonal::ROWS,
         gather::ROWS,
+        histogram::ROWS,
         matmul::ROWS,
         norm::ROWS,
         pad::ROWS,
