@@ -1,6 +1,6 @@
 //! The two estimators.
 
-use super::fit::{Ensemble, Rows, Settings, fit};
+use super::fit::{Ensemble, Rows, Settings, Task, fit};
 use super::loss::{BoostingLoss, Loss};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
@@ -127,6 +127,9 @@ boosting! {
     /// Boosted trees over histograms that tell classes apart by log loss: scikit-learn's `HistGradientBoostingClassifier`. NaN is
     /// a missing value, and goes where it does best; where a column had none, to the side with more rows.
     ///
+    /// Histograms of many rows are made on the device of the [`Problem`], or, where it names none, on a GPU that is done first
+    /// with them; the trees are the same, bit for bit.
+    ///
     /// ```
     /// use tilework::models::{Estimator, HistGradientBoostingClassifier};
     /// let settings = HistGradientBoostingClassifier { min_samples_leaf: 1, ..Default::default() };
@@ -187,7 +190,8 @@ impl Estimator for HistGradientBoostingClassifier {
             return Err(Error::argument(Self::NAME, "monotonic_cst: only with two classes; more have no order"));
         }
         let rows = self.rows(&weights, Some(labels))?;
-        let ensemble = fit(Self::NAME, x, &y, rows, loss, outputs, &settings)?;
+        let task = Task { x: x.reborrow(), y: &y, rows, loss, outputs };
+        let ensemble = fit(Self::NAME, &task, &settings, problem.device)?;
         Ok(FittedHistGradientBoostingClassifier { width: x.width(), classes, ensemble })
     }
 }
@@ -217,7 +221,8 @@ impl Estimator for HistGradientBoostingRegressor {
         }
         let weights = problem.row_weights();
         let rows = self.rows(&weights, None)?;
-        let ensemble = fit(Self::NAME, x, y, rows, loss, 1, &settings)?;
+        let task = Task { x: x.reborrow(), y, rows, loss, outputs: 1 };
+        let ensemble = fit(Self::NAME, &task, &settings, problem.device)?;
         Ok(FittedHistGradientBoostingRegressor { width: x.width(), ensemble })
     }
 }

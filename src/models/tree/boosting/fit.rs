@@ -1,11 +1,13 @@
 //! Boosting itself: trees one after another, each on the gradients that those before it left.
 
 use super::bins::{Binned, Binning, MISSING};
+use super::device::{There, work};
 use super::grow::{Grown, Plan};
 use super::histogram::{Entry, MAX_ROWS, Scale};
 use super::loss::Loss;
 use super::split::Limits;
 use crate::data::Matrix;
+use crate::device::Device;
 use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks, map_reduce};
 use crate::error::{Error, Result};
@@ -104,19 +106,28 @@ pub(super) struct Rows<'a> {
     pub held_out: Vec<usize>,
 }
 
-/// Boosts on features `x` and answers `y` (labels for classes), with `outputs` scores a row.
+/// What is learnt.
+pub(super) struct Task<'a> {
+    /// Features, `[N, F]`.
+    pub x: Matrix<'a>,
+    /// Answers; labels for classes.
+    pub y: &'a [f64],
+    pub rows: Rows<'a>,
+    pub loss: Loss,
+    /// Scores a row.
+    pub outputs: usize,
+}
+
+/// Boosts. Histograms of large leaves are made on the device that was asked for, or on a GPU where they are done first there; the
+/// trees are the same.
 pub(super) fn fit(
     op: &'static str,
-    x: Matrix<'_>,
-    y: &[f64],
-    rows: Rows<'_>,
-    loss: Loss,
-    outputs: usize,
+    task: &Task<'_>,
     settings: &Settings<'_>,
+    device: Option<&Device>,
 ) -> Result<Ensemble> {
     let threads = Cpu::new().threads();
-    let weights = rows.weights;
-    let binned = Binned::new(x, settings.max_bins, settings.categorical_features, threads);
+    let binned = Binned::new(task.x, settings.max_bins, settings.categorical_features, threads);
     for (feature, binning) in binned.features.iter().enumerate() {
         if matches!(binning, Binning::Categories(values) if values.len() > MISSING) {
             let message = format!(
@@ -126,13 +137,25 @@ pub(super) fn fit(
             return Err(Error::argument(op, message));
         }
     }
+    let trees = settings.max_iter.saturating_mul(task.outputs);
+    let leaves = settings.max_leaf_nodes.unwrap_or(usize::MAX);
+    let work = work(task.rows.train.len(), task.x.width(), trees, leaves);
+    let there = There::new(&binned, device, &work, threads)?;
+    boost(task, settings, &binned, there.as_ref())
+}
+
+fn boost(task: &Task<'_>, settings: &Settings<'_>, binned: &Binned, there: Option<&There>) -> Result<Ensemble> {
+    let threads = Cpu::new().threads();
+    let &Task { x, y, ref rows, loss, outputs } = task;
+    let weights = rows.weights;
     let limits = Limits {
         min_samples_leaf: u32::try_from(settings.min_samples_leaf).unwrap_or(u32::MAX),
         l2: settings.l2_regularization,
         monotonic: settings.monotonic_cst.to_vec(),
     };
     let plan = Plan {
-        binned: &binned,
+        binned,
+        there,
         limits: &limits,
         max_leaves: settings.max_leaf_nodes.unwrap_or(usize::MAX),
         max_depth: settings.max_depth.unwrap_or(usize::MAX),
@@ -156,8 +179,8 @@ pub(super) fn fit(
     }
     let mut seen = if outputs > 1 { scores.clone() } else { Vec::new() };
     // a tree for each output, with memory that the next iteration uses again
-    let mut growing: Vec<(Grown, Vec<Vec<Entry>>)> = Vec::new();
-    growing.resize_with(outputs, Default::default);
+    let mut growing: Vec<(Result<Grown>, Vec<Vec<Entry>>)> = Vec::new();
+    growing.resize_with(outputs, || (Ok(Grown::default()), Vec::new()));
     for _ in 0..settings.max_iter {
         if outputs > 1 {
             seen.copy_from_slice(&scores);
@@ -184,15 +207,16 @@ pub(super) fn fit(
             let sums =
                 map_reduce(threads, steps.len(), CHUNK, 20 * CHUNK as u64, sums, |a, b| [a[0] + b[0], a[1] + b[1]]);
             let [gradients, hessians] = sums.unwrap_or_default();
-            let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), spare, threads);
+            let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), spare, threads)?;
             correct(&mut grown, loss, y, weights, &scores, settings.learning_rate);
-            grown
+            Ok(grown)
         };
         let inside = if outputs == 1 { threads } else { 1 };
         for_chunks(threads, &mut growing, 1, WORK_PER_THREAD, |k, growing| {
             growing.iter_mut().for_each(|(grown, spare)| *grown = each(k, spare, inside));
         });
         for (k, (grown, _)) in growing.iter_mut().enumerate() {
+            let grown = std::mem::replace(grown, Ok(Grown::default()))?;
             for (leaf, range) in &grown.leaves {
                 let value = grown.tree.value(*leaf).first().copied().unwrap_or(0.0);
                 for &row in &grown.rows[range.clone()] {
@@ -204,7 +228,7 @@ pub(super) fn fit(
                 scores[k] += grown.tree.value(grown.tree.leaf(row)).first().copied().unwrap_or(0.0);
             }
             ensemble.importances.iter_mut().zip(&grown.gains).for_each(|(sum, gain)| *sum += gain);
-            ensemble.trees.push(std::mem::take(&mut grown.tree));
+            ensemble.trees.push(grown.tree);
         }
         if settings.early_stopping {
             ensemble.validation.push(watched_loss(&watched_scores));
@@ -284,5 +308,59 @@ impl Ensemble {
             }
         });
         scores
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    /// The CPU device, which plays one that histograms are made on, and a GPU where there is one.
+    fn devices() -> Vec<Device> {
+        std::iter::once(Device::cpu()).chain(Device::gpu()).collect()
+    }
+
+    #[test]
+    fn trees_from_histograms_of_a_device_are_the_same() {
+        let noise = Rng::seed(21).normals(900 * 6);
+        let x = Array2::from_shape_fn((900, 6), |(i, j)| match j {
+            0 if i % 9 == 0 => f64::NAN,
+            1 => (i * i % 13) as f64,
+            _ => f64::from(noise[6 * i + j]),
+        });
+        let y: Vec<f64> = x.rows().into_iter().map(|row| row[2] + (row[1] % 3.0) + row[3] * row[4]).collect();
+        let labels: Vec<f64> = y.iter().map(|y| y.clamp(0.0, 2.0).floor()).collect();
+        let mut weights = vec![1.0; 900];
+        weights[7] = 0.0;
+        let settings = Settings {
+            learning_rate: 0.1,
+            max_iter: 3,
+            max_leaf_nodes: Some(15),
+            max_depth: None,
+            min_samples_leaf: 5,
+            l2_regularization: 0.0,
+            max_bins: 255,
+            categorical_features: &[1],
+            monotonic_cst: &[],
+            early_stopping: false,
+            n_iter_no_change: 10,
+            tol: 1e-7,
+        };
+        let binned = Binned::new((&x).into(), 255, &[1], 2);
+        for (y, loss, outputs) in [(&y, Loss::Squared, 1), (&labels, Loss::Softmax, 3)] {
+            let held_out = (0..900).step_by(10).collect();
+            let task = Task { x: (&x).into(), y, rows: Rows::new(&weights, held_out), loss, outputs };
+            let here = boost(&task, &settings, &binned, None).unwrap();
+            assert_eq!(here.trees.len(), 3 * outputs);
+            for device in devices() {
+                // 300 rows in two blocks: leaves of all sizes, some on the device
+                let there = There::at(&binned, &device, 600).unwrap();
+                assert_eq!(boost(&task, &settings, &binned, Some(&there)).unwrap(), here, "{device}");
+            }
+        }
+        let work = work(900, 6, 3, 15);
+        let few = |device: &Device| There::new(&binned, Some(device), &work, 1).unwrap().is_none();
+        assert!(devices().iter().all(few), "1,800 rows in blocks are not worth the way");
     }
 }

@@ -1,9 +1,11 @@
 //! One tree of a boosted ensemble, grown leaf by leaf, the best split first.
 
 use super::bins::{Binned, Binning, LANES};
+use super::device::{Entries, There};
 use super::histogram::{BINS, BLOCK, Entry, Scale, build};
 use super::split::{Bins, Leaf, Limits, Search, Split, better, contains};
 use crate::device::cpu::parallel::for_chunks;
+use crate::error::Result;
 use crate::models::tree::nodes::{CATEGORIES, Facts, LEAF, MISSING_RIGHT, Node, Tree};
 use std::ops::Range;
 
@@ -17,6 +19,8 @@ const SEARCH: u64 = 80_000;
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     pub binned: &'a Binned,
+    /// Where the histograms of large leaves are made; the CPU's own loop where there is none.
+    pub there: Option<&'a There>,
     pub limits: &'a Limits,
     pub max_leaves: usize,
     pub max_depth: usize,
@@ -53,6 +57,9 @@ struct Slot<'a> {
 
 impl Plan<'_> {
     /// Grows a tree on `rows` with the gradients and hessians of all rows. `spare` is memory of trees before.
+    ///
+    /// # Errors
+    /// What the device reports.
     pub fn grow(
         &self,
         steps: &[[f32; 2]],
@@ -60,7 +67,7 @@ impl Plan<'_> {
         rows: Vec<u32>,
         spare: &mut Vec<Vec<Entry>>,
         threads: usize,
-    ) -> Grown {
+    ) -> Result<Grown> {
         let width = self.binned.features.len();
         let mut grown = Grown { gains: vec![0.0; width], rows, ..Grown::default() };
         grown.tree.outputs = 1;
@@ -69,6 +76,10 @@ impl Plan<'_> {
         let memory = || vec![Entry::default(); self.binned.blocks.len() * BLOCK];
         let mut histograms = spare.pop().unwrap_or_else(memory);
         let entries = entries_of(&grown.rows, steps, scale, threads);
+        let there = match self.there {
+            Some(there) => there.entries(steps, scale, grown.rows.len(), threads)?,
+            None => None,
+        };
         let bounds = [f64::NEG_INFINITY, f64::INFINITY];
         let mut leaf = Leaf { sum: Entry::default(), bounds };
         entries.iter().for_each(|&entry| leaf.sum.add(entry));
@@ -76,8 +87,10 @@ impl Plan<'_> {
         self.add(&mut grown.tree, leaf, value);
         let mut root = Open { node: 0, rows: all.clone(), depth: 0, leaf, histograms: Vec::new(), split: None };
         if self.splittable(&root) {
+            let made = made(&there, &grown.rows, &mut histograms)?;
+            let entries = (!made).then_some(entries.as_slice());
             let [found, _] =
-                self.sum_and_search(scale, &grown.rows, &entries, [leaf; 2], &mut histograms, None, threads);
+                self.sum_and_search(scale, &grown.rows, entries, [leaf; 2], &mut histograms, None, threads);
             root.split = found;
             root.histograms = histograms;
         }
@@ -95,13 +108,14 @@ impl Plan<'_> {
                 let (small, large) =
                     if left.rows.len() <= right.rows.len() { (&mut left, &mut right) } else { (&mut right, &mut left) };
                 let rows = &grown.rows[small.rows.clone()];
-                let entries = entries_of(rows, steps, scale, threads);
                 small.histograms = spare.pop().unwrap_or_else(memory);
+                let made = made(&there, rows, &mut small.histograms)?;
+                let entries = (!made).then(|| entries_of(rows, steps, scale, threads));
                 large.histograms = parent.histograms;
                 let leaves = [small.leaf, large.leaf];
                 let siblings = Some(large.histograms.as_mut_slice());
-                let found =
-                    self.sum_and_search(scale, rows, &entries, leaves, &mut small.histograms, siblings, threads);
+                let (entries, memory) = (entries.as_deref(), &mut small.histograms);
+                let found = self.sum_and_search(scale, rows, entries, leaves, memory, siblings, threads);
                 [small.split, large.split] = found;
                 for child in [small, large] {
                     if !self.splittable(child) || child.split.is_none() {
@@ -117,7 +131,7 @@ impl Plan<'_> {
         spare.extend(open.iter_mut().map(|leaf| std::mem::take(&mut leaf.histograms)).filter(|h| !h.is_empty()));
         grown.leaves = open.into_iter().map(|leaf| (leaf.node, leaf.rows)).collect();
         grown.leaves.sort_by_key(|leaf| leaf.0);
-        grown
+        Ok(grown)
     }
 
     fn search(&self, scale: Scale, leaf: Leaf) -> Search<'_> {
@@ -135,13 +149,14 @@ impl Plan<'_> {
         tree.facts.push(Facts { impurity: 0.0, weight: f64::from(samples), samples });
     }
 
-    /// Histograms of a leaf's rows, those of its sibling by what is left of their parent's, and the best split of both.
+    /// Histograms of a leaf's rows (from their entries; made already where there are none), those of its sibling by what is left
+    /// of their parent's, and the best split of both.
     #[allow(clippy::too_many_arguments)] // both leaves, their memory and their rows: a struct would be filled once
     fn sum_and_search(
         &self,
         scale: Scale,
         rows: &[u32],
-        entries: &[Entry],
+        entries: Option<&[Entry]>,
         leaves: [Leaf; 2],
         small: &mut [Entry],
         large: Option<&mut [Entry]>,
@@ -157,7 +172,9 @@ impl Plan<'_> {
         for_chunks(threads, &mut slots, 1, work, |block, slots| {
             for slot in slots {
                 let Some(bins) = self.binned.blocks.get(block) else { return };
-                build(bins, rows, entries, slot.small);
+                if let Some(entries) = entries {
+                    build(bins, rows, entries, slot.small);
+                }
                 slot.found[0] = small.block(block, slot.small);
                 if let Some(sibling) = slot.large.as_deref_mut() {
                     sibling.iter_mut().zip(&*slot.small).for_each(|(entry, other)| entry.subtract(*other));
@@ -217,6 +234,11 @@ impl Plan<'_> {
             None => (Node { threshold: 0.0, feature: 0, left: LEAF }, None),
         }
     }
+}
+
+/// Whether the histograms of rows were made on a device.
+fn made(there: &Option<Entries<'_>>, rows: &[u32], out: &mut [Entry]) -> Result<bool> {
+    there.as_ref().map_or(Ok(false), |there| there.sum(rows, out))
 }
 
 /// The entries of rows, in their order.

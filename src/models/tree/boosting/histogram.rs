@@ -29,6 +29,22 @@ impl Entry {
         self.0 = [self.0[0].wrapping_sub(other.0[0]), self.0[1].wrapping_sub(other.0[1])];
     }
 
+    /// As words, the low half of each integer first.
+    #[inline(always)]
+    pub fn words(self) -> [u32; 4] {
+        let [first, second] = self.0;
+        [first as u32, (first >> 32) as u32, second as u32, (second >> 32) as u32]
+    }
+
+    /// The entry of four such words.
+    pub fn of(words: &[u32]) -> Entry {
+        let long = |i: usize| {
+            let word = |i: usize| u64::from(words.get(i).copied().unwrap_or(0));
+            word(2 * i) | word(2 * i + 1) << 32
+        };
+        Entry([long(0), long(1)])
+    }
+
     #[inline(always)]
     pub fn count(self) -> u32 {
         (self.0[1] & COUNT) as u32
