@@ -25,7 +25,7 @@ impl Image {
     /// ```
     /// use tilework::image::{Color, Filter, Image};
     /// let image = Image::new(vec![0, 100, 200, 100], Color::Grey, 1, 4)?;
-    /// assert_eq!(image.resize(1, 2, Filter::Bilinear)?.pixels(), [64, 136]);
+    /// assert_eq!(image.resize(1, 2, Filter::Bilinear)?.pixels(), [71, 143]);
     /// assert_eq!(image.resize(1, 2, Filter::Nearest)?.pixels(), [100, 100]);
     /// # Ok::<(), tilework::Error>(())
     /// ```
