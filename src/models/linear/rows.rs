@@ -220,7 +220,8 @@ impl Rows<'_, '_> {
             linalg::triangle(height, n, stack);
         };
         let end = |(stack, _): (Vec<f64>, Vec<f64>)| linalg::top(n, &stack);
-        self.reduce(Cut { block, cost: 4 * n * n, least: n }, start, each, end, |a, b| join(n, &a, &b))
+        // A part's stack is there beside the results: with twice the rows a part both together are smaller than the data.
+        self.reduce(Cut { block, cost: 4 * n * n, least: 2 * n }, start, each, end, |a, b| join(n, &a, &b))
     }
 
     /// `XᵀX` of centred features and answers, `[F + K, F + K]`; the lower triangle of it, column after column.
