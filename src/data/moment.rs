@@ -1,24 +1,18 @@
 //! Dates and times of day as ISO 8601 writes them, from the counts that files keep.
 
+use chrono::{Datelike, NaiveDate};
+
 /// Seconds of a day.
 const DAY: i64 = 86_400;
+/// The number of 1970-01-01 among the days of which 0001-01-01 is the first.
+const EPOCH: i64 = 719_163;
 
 /// The date of so many days since 1970-01-01: the inverse of [`Kind::Date`](super::Kind::Date)'s number. `None` outside the
 /// years 0000 to 9999, which four digits cannot write.
-///
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 pub(super) fn date(days: i64) -> Option<String> {
-    if !(-719_528..=2_932_896).contains(&days) {
-        return None;
-    }
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let (month, next) = if from_march < 10 { (from_march + 3, 0) } else { (from_march - 9, 1) };
-    Some(format!("{:04}-{month:02}-{day:02}", year + era * 400 + next))
+    let date = NaiveDate::from_num_days_from_ce_opt(i32::try_from(days.checked_add(EPOCH)?).ok()?)?;
+    let year = Some(date.year()).filter(|year| (0..=9999).contains(year))?;
+    Some(format!("{year:04}-{:02}-{:02}", date.month(), date.day()))
 }
 
 /// The time of day after so many parts of a second since midnight, of which a second has `per_second`, a power of ten.

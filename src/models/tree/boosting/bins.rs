@@ -6,7 +6,7 @@ use crate::models::tree::columns::middle;
 use crate::models::tree::sort::{ordered, radix};
 
 /// Features that lie side by side in memory: their histograms, 16 KiB, stay in the first-level cache while rows pass.
-pub(super) const LANES: usize = 4;
+pub(super) const LANES: usize = crate::ops::histogram::LANES;
 /// The bin of missing values, behind all others.
 pub(super) const MISSING: usize = 255;
 /// Rows that quantiles are taken from, at most, evenly spaced: as many as scikit-learn and LightGBM take.

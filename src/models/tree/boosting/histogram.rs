@@ -4,7 +4,7 @@
 use super::bins::LANES;
 
 /// Bins of a feature.
-pub(super) const BINS: usize = 256;
+pub(super) const BINS: usize = crate::ops::histogram::BINS;
 /// Bins of a block of features.
 pub(super) const BLOCK: usize = LANES * BINS;
 /// Bits of an entry's second word that count rows; hessians lie above.
