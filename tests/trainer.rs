@@ -19,6 +19,7 @@ fn points(rows: usize) -> Dataset {
         features: (0..4).map(|i| format!("x{i}")).collect(),
         target: "side".into(),
         task: Task::Classes(vec!["left".into(), "right".into()]),
+        ignored: Vec::new(),
     };
     Dataset::new(schema, features, Target::Labels(labels)).unwrap()
 }

@@ -1,5 +1,6 @@
 //! What a command reads: a data set with its test part, and devices by name.
 
+use super::columns::ColumnArgs;
 use super::count;
 use super::failure::{Failure, Outcome};
 use crate::data::{Dataset, ReadOptions, Schema, Table, Target, Task, digits, shuffled_split, stratified_split};
@@ -35,8 +36,14 @@ pub(super) enum Columns<'a> {
 }
 
 /// Reads `data`, and `test` or a part of `data` to score on.
-pub(super) fn parts(data: &Path, test: Option<&Path>, columns: &Columns<'_>, seed: u64) -> Outcome<Parts> {
+pub(super) fn parts(
+    data: &Path,
+    test: Option<&Path>,
+    (columns, chosen): (&Columns<'_>, &ColumnArgs),
+    seed: u64,
+) -> Outcome<Parts> {
     if is_digits(data) {
+        chosen.refuse("digits has columns of its own")?;
         if test.is_some() || matches!(columns, Columns::Target(Some(_)) | Columns::Numbers(_)) {
             let text = "digits has its own target and test part; leave --target, --test and --regression out";
             return Err(Failure::usage(text));
@@ -51,14 +58,21 @@ pub(super) fn parts(data: &Path, test: Option<&Path>, columns: &Columns<'_>, see
         return Ok(Parts::new("digits", digits.train, digits.test, &origin));
     }
     let name = data.display().to_string();
-    let table = Table::read(data, &ReadOptions::default())?;
+    let options = match columns {
+        Columns::Known(schema) => {
+            chosen.refuse("the file to go on with says which columns are left out")?;
+            schema.read_options()
+        }
+        Columns::Target(target) | Columns::Numbers(target) => chosen.choose(ReadOptions::default(), *target),
+    };
+    let table = Table::read(data, &options)?;
     let all = match columns {
         Columns::Known(schema) => Dataset::matching(&table, schema)?,
         Columns::Target(target) => Dataset::from_table(&table, *target)?,
         Columns::Numbers(target) => Dataset::regression(&table, *target)?,
     };
     if let Some(file) = test {
-        let test = Dataset::matching(&Table::read(file, &ReadOptions::default())?, all.schema())?;
+        let test = Dataset::matching(&Table::read(file, &all.schema().read_options())?, all.schema())?;
         return Ok(Parts::new(&name, all, test, &file.display().to_string()));
     }
     let mut rng = Rng::seed(seed ^ SPLIT_STREAM);

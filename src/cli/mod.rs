@@ -6,6 +6,7 @@
 mod bar;
 mod bench;
 mod chart;
+mod columns;
 mod devices;
 mod doctor;
 mod failure;

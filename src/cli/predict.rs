@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::{count, input, models, note, write_out};
-use crate::data::{ReadOptions, Schema, Table, Task};
+use crate::data::{Schema, Table, Task};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::FittedMlp;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Predict the target of new rows with a model file.
 ///
-/// Columns are matched by name, in any order; the target column may be there and is passed over. For classes the result
+/// Columns are matched by name, in any order; the target column, and those that `train` left out, may be there and are passed over. For classes the result
 /// has the class and the probability of each; for numbers, the number. Rows keep their order.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,7 +46,7 @@ pub(super) fn run(args: &PredictArgs) -> Outcome {
         true => models::predictions(&args.model, &args.data)?,
         false => {
             let mut model = FittedMlp::load(&args.model, named.as_ref().unwrap_or(&Device::cpu()))?;
-            let table = Table::read(&args.data, &ReadOptions::default())?;
+            let table = Table::read(&args.data, &model.schema().read_options())?;
             let features = model.schema().features_of(&table)?;
             let device = named.unwrap_or_else(|| Device::auto_for(&model.work(table.rows())));
             if *model.device() != device {

@@ -1,6 +1,7 @@
 //! `tilework train`: data in, a model file and its test score out.
 
 use super::bar::Bar;
+use super::columns::ColumnArgs;
 use super::failure::{Failure, Outcome};
 use super::input::{self, Columns};
 use super::models::{self, ModelArgs};
@@ -34,6 +35,8 @@ pub(super) struct TrainArgs {
     /// The column to predict [default: the last]
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
+    #[command(flatten)]
+    columns: ColumnArgs,
     /// Take a target of integers as numbers to regress on, not as classes
     #[arg(long)]
     regression: bool,
@@ -86,7 +89,7 @@ Examples:
   tilework train digits
   tilework train iris.csv --target species --hidden 16 --epochs 200 --out iris.safetensors
   tilework train train.csv --test test.csv --validation 0.1 --plot curves.svg
-  tilework train houses.csv --target price --regression
+  tilework train houses.csv --target price --regression --drop id,street
   tilework train houses.csv --target price --model ridge --search alpha=0.1,1,10 --cv 5 --report houses.html
   tilework train clicks.csv --model logistic --stream --set batches.epochs=3
   tilework train iris.csv --model forest --set n_estimators=300
@@ -143,6 +146,7 @@ pub(super) fn run(args: &TrainArgs) -> Outcome {
         data: &args.data,
         test: args.test.as_deref(),
         target: args.target.as_deref(),
+        columns: &args.columns,
         regression: args.regression,
         device: &args.device,
         seed: args.seed,
@@ -184,7 +188,7 @@ fn network(args: &TrainArgs) -> Outcome {
     let out = args.out.clone().unwrap_or_else(|| input::beside(&args.data, ".mlp.safetensors"));
     outputs(args, &out)?;
     let named = (args.device != "auto").then(|| Device::open(&args.device)).transpose()?;
-    let parts = input::parts(&args.data, args.test.as_deref(), &columns, settings.seed)?;
+    let parts = input::parts(&args.data, args.test.as_deref(), (&columns, &args.columns), settings.seed)?;
 
     let device = named.unwrap_or_else(|| Device::auto_for(&settings.work(&parts.train)));
     note(format_args!("device: {device}: {}", device.reason()));

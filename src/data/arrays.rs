@@ -3,7 +3,7 @@
 use super::cell::shown;
 use super::moment::{clock, date, moment};
 use super::options::ReadOptions;
-use super::table::{Column, Table, Values, place};
+use super::table::{Column, Table, Values, check_names, place};
 use super::typed::fitting;
 use crate::error::{Error, Result};
 use arrow_array::cast::AsArray;
@@ -50,41 +50,51 @@ pub(super) fn check_size(source: &str, bytes: u64) -> Result<()> {
 /// The columns of the batches so far.
 pub(super) struct Columns<'a> {
     source: &'a str,
-    /// The place in a batch of each column.
+    /// The place in the file of each column.
     places: Vec<usize>,
     columns: Vec<Column>,
+    left_out: Vec<String>,
     rows: usize,
     /// Of memory that the columns take.
     bytes: u64,
 }
 
 impl<'a> Columns<'a> {
-    /// Empty columns; refuses those whose values are no cells.
-    pub(super) fn new(source: &'a str, schema: &Schema) -> Result<Columns<'a>> {
+    /// Empty columns, those that are chosen; refuses those whose values are no cells.
+    pub(super) fn new(source: &'a str, schema: &Schema, options: &ReadOptions) -> Result<Columns<'a>> {
         // pandas' names of row labels that have none.
         let is_label = |name: &str| name.starts_with("__index_level_") && name.ends_with("__");
         let fields = schema.fields().iter().enumerate().filter(|(_, field)| !is_label(field.name()));
+        let (all, fields): (Vec<usize>, Vec<_>) = fields.unzip();
+        let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+        check_names(source, names.iter().copied())?;
+        let (chosen, left_out) = options.columns.of(&names, source)?;
         let (mut places, mut columns) = (Vec::new(), Vec::new());
-        for (place, field) in fields {
+        for (place, field) in chosen.into_iter().filter_map(|at| Some((all.get(at)?, fields.get(at)?))) {
             let values = empty(field.data_type()).map_err(|(what, advice)| {
                 let kind = shown(&field.data_type().to_string()).replace('"', "");
                 let message = format!("column of {what}, where each row has one value: {kind}; {advice}");
                 Error::data(format!("{source} ({})", field.name()), message)
             })?;
-            places.push(place);
+            places.push(*place);
             columns.push(Column { name: field.name().clone(), values });
         }
-        Ok(Columns { source, places, columns, rows: 0, bytes: 0 })
+        Ok(Columns { source, places, columns, left_out, rows: 0, bytes: 0 })
     }
 
-    /// Puts a batch below the others.
+    /// Where the columns stand in the file, ascending.
+    pub(super) fn places(&self) -> &[usize] {
+        &self.places
+    }
+
+    /// Puts a batch of these columns below the others.
     pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let cell = |column: &Column| if matches!(column.values, Values::Numbers(_)) { 8 } else { size_of::<String>() };
         let cells: usize = self.columns.iter().map(cell).sum();
         self.bytes = self.bytes.saturating_add((batch.num_rows() as u64).saturating_mul(cells as u64));
         check_size(self.source, self.bytes)?;
-        for (index, (column, &place_in_batch)) in self.columns.iter_mut().zip(&self.places).enumerate() {
-            let array = batch.columns().get(place_in_batch);
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let array = batch.columns().get(index);
             let array = array.ok_or_else(|| Error::internal("columns", "a batch of fewer columns than its schema"))?;
             fill(array, &mut column.values).map_err(|(row, text)| {
                 let row = (self.rows + row) as u64 + 1;
@@ -104,13 +114,16 @@ impl<'a> Columns<'a> {
         if self.rows == 0 && !self.columns.is_empty() {
             return Err(Error::data(self.source, "no rows: at least one is needed; save a table of examples"));
         }
-        fitting(Table::new(self.source, self.columns)?, options)
+        let lines = (1..=self.rows as u64).collect();
+        let table = Table { source: self.source.to_owned(), columns: self.columns, lines, left_out: self.left_out };
+        fitting(table, options)
     }
 }
 
 /// Values of what a type is read as; or what it is, and what to do instead.
 fn empty(kind: &DataType) -> Result<Values, (&'static str, &'static str)> {
-    const SPREAD: &str = "give each of its values a column of its own, or leave it out";
+    const SPREAD: &str = "give each of its values a column of its own, or leave the column out by `ReadOptions::columns`, \
+                          in the command by --drop";
     use DataType::*;
     match kind {
         Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Float16 | Float32 | Float64 => {
@@ -126,7 +139,9 @@ fn empty(kind: &DataType) -> Result<Values, (&'static str, &'static str)> {
         Union(..) => Err(("unions", SPREAD)),
         RunEndEncoded(..) => Err(("runs", "save it without run-end encoding")),
         Duration(_) | Interval(_) => Err(("time spans", "save it as a number of seconds or days")),
-        FixedSizeBinary(_) => Err(("bytes", "save it as text or as numbers, or leave it out")),
+        FixedSizeBinary(_) => {
+            Err(("bytes", "save it as text or as numbers, or leave the column out by `ReadOptions::columns`"))
+        }
     }
 }
 

@@ -119,7 +119,8 @@ impl Dataset {
             let place = table.place(0, table.index_of(&target.name)?);
             return Err(Error::data(place, "target has one value in all rows; there is nothing to learn"));
         }
-        Dataset::matching(table, &Schema { features, target: target.name.clone(), task })
+        let ignored = table.left_out().to_vec();
+        Dataset::matching(table, &Schema { features, target: target.name.clone(), task, ignored })
     }
 
     /// Reads a table as the data of a schema: a test file, or more data for a model. Columns are matched by name.
@@ -301,7 +302,12 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_fit_are_refused() {
-        let schema = Schema { features: vec!["x".into(), "y".into()], target: "t".into(), task: classes(&["a", "b"]) };
+        let schema = Schema {
+            features: vec!["x".into(), "y".into()],
+            target: "t".into(),
+            task: classes(&["a", "b"]),
+            ignored: Vec::new(),
+        };
         let new =
             |features: &[f32], target| Dataset::new(schema.clone(), features.to_vec(), target).map_err(|e| e.code());
         assert_eq!(new(&[1.0, 2.0, 3.0], Target::Labels(vec![0])), Err("shape"));

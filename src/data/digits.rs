@@ -37,7 +37,8 @@ pub struct Digits {
 pub fn digits() -> Result<Digits> {
     let names = (0..SIDE).flat_map(|row| (0..SIDE).map(move |column| format!("pixel_{row}_{column}")));
     let classes = (0..10).map(|digit| digit.to_string()).collect();
-    let schema = Schema { features: names.collect(), target: "digit".to_owned(), task: Task::Classes(classes) };
+    let (target, task) = ("digit".to_owned(), Task::Classes(classes));
+    let schema = Schema { features: names.collect(), target, task, ignored: Vec::new() };
     let mut parts = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
     read(BITS, &mut parts).ok_or_else(|| Error::internal("digits", "the embedded data ends early"))?;
     let [train, test] = parts;

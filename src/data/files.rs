@@ -38,7 +38,8 @@ impl Table {
     /// A column of a Parquet or Arrow file becomes what it would be in CSV: numbers, decimals among them, are numbers; text, truth
     /// values, dates and times are text, which [`Column::kind`](super::Column::kind) knows, in UTC where they have a zone. Nulls
     /// are missing, as NaN is; a dictionary's values stand for its codes. Columns `__index_level_0__` and so on, pandas' row
-    /// labels without a name, are passed over. These files need the feature `parquet`.
+    /// labels without a name, are passed over. [`ReadOptions::columns`] leaves out columns of lists and the like, which a table cannot
+    /// hold. These files need the feature `parquet`.
     ///
     /// ```
     /// use tilework::data::{Kind, ReadOptions, Table};

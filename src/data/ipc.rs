@@ -14,7 +14,7 @@ const MAGIC: &[u8] = b"ARROW1";
 /// Each message of a stream begins with it; behind the last it stands before a length of 0.
 const MARK: [u8; 4] = [0xff; 4];
 
-/// All columns of all batches.
+/// All batches.
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
     let bytes = bytes_of(path)?;
     let stream = checked(stream_of(&bytes, path)?, path)?;
@@ -24,9 +24,10 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
 fn table_of(stream: &[u8], path: &Path, options: &ReadOptions) -> Result<Table> {
     let (source, damaged) = (path.display().to_string(), |e| damaged(path, e));
     let reader = StreamReader::try_new(stream, None).map_err(damaged)?;
-    let mut columns = Columns::new(&source, &reader.schema())?;
+    let mut columns = Columns::new(&source, &reader.schema(), options)?;
     for batch in reader {
-        columns.add(&batch.map_err(damaged)?)?;
+        let chosen = batch.and_then(|batch| batch.project(columns.places()));
+        columns.add(&chosen.map_err(damaged)?)?;
     }
     columns.table(options)
 }

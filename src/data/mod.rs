@@ -7,6 +7,7 @@
 #[cfg(feature = "parquet")]
 mod arrays;
 mod cell;
+mod chosen;
 mod dataset;
 mod digits;
 mod files;
@@ -36,6 +37,7 @@ mod tests;
 #[cfg(any(feature = "npz", feature = "parquet"))]
 mod typed;
 
+pub use chosen::Chosen;
 pub use dataset::{Dataset, Target};
 pub use digits::{Digits, digits};
 pub use folder::ClassFolder;

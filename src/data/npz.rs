@@ -33,7 +33,7 @@ impl Table {
         let arrays = names.iter().map(|name| columns_of(npz, name)).collect::<Result<Vec<_>>>()?;
         match names.iter().zip(&arrays).find(|(_, (dimensions, _))| *dimensions == 0) {
             Some((name, _)) => Err(Error::data(npz.place(name), "one value, no rows; take arrays of rows")),
-            None => joined(npz, arrays),
+            None => joined(npz, flat(arrays)),
         }
     }
 }
@@ -48,12 +48,19 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
     let mut arrays = npz.names().iter().map(|name| columns_of(&npz, name)).collect::<Result<Vec<_>>>()?;
     arrays.retain(|(dimensions, _)| *dimensions > 0);
     arrays.sort_by_key(|(dimensions, _)| *dimensions == 1);
-    fitting(joined(&npz, arrays)?, options)
+    let columns = flat(arrays);
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let (places, left_out) = options.columns.of(&names, npz.source())?;
+    let columns = places.iter().filter_map(|&place| columns.get(place).cloned()).collect();
+    fitting(Table { left_out, ..joined(&npz, columns)? }, options)
+}
+
+fn flat(arrays: Vec<Array>) -> Vec<Column> {
+    arrays.into_iter().flat_map(|(_, columns)| columns).collect()
 }
 
 /// One table of them.
-fn joined(npz: &Npz, arrays: Vec<Array>) -> Result<Table> {
-    let columns: Vec<Column> = arrays.into_iter().flat_map(|(_, columns)| columns).collect();
+fn joined(npz: &Npz, columns: Vec<Column>) -> Result<Table> {
     let rows = columns.first().map_or(0, Column::len);
     if let Some(other) = columns.iter().find(|column| column.len() != rows) {
         let message = format!(

@@ -1,11 +1,12 @@
 //! How a file of a table is to be read.
 
 use super::cell::MARKERS;
+use super::chosen::Chosen;
 use super::kind::Kind;
 use crate::error::{Error, Result};
 
-/// How a file of a table is to be read; `Default` is strict: commas, and no missing value. Markers and separator are of CSV
-/// alone.
+/// How a file of a table is to be read; `Default` is strict: commas, and no missing value; and all columns. Markers and
+/// separator are of CSV alone.
 ///
 /// ```
 /// use tilework::data::{MissingCells, ReadOptions, Table, Values};
@@ -14,6 +15,9 @@ use crate::error::{Error, Result};
 /// let table = Table::parse_csv_with(csv.as_bytes(), "people.csv", &options)?;
 /// assert_eq!(table.column("town")?.values, Values::Text(vec!["Ulm".into(), "".into()]));
 /// assert_eq!(table.column("age")?.missing(), 1);
+///
+/// let table = Table::parse_csv_with(csv.as_bytes(), "people.csv", &options.only(["town"]))?;
+/// assert_eq!((table.columns().len(), table.left_out()), (1, &["age".to_string()][..]));
 /// # Ok::<(), tilework::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct ReadOptions {
     /// What these columns hold, whatever their cells look like: a postcode is text though all its characters are digits. Names
     /// that the file does not have are passed over.
     pub kinds: Vec<(String, Kind)>,
+    /// Which columns are read.
+    pub columns: Chosen,
 }
 
 /// What a missing cell is.
@@ -42,7 +48,13 @@ pub enum MissingCells {
 impl Default for ReadOptions {
     fn default() -> ReadOptions {
         let markers = MARKERS.map(String::from).to_vec();
-        ReadOptions { missing: MissingCells::Refuse, markers, separator: Some(','), kinds: Vec::new() }
+        ReadOptions {
+            missing: MissingCells::Refuse,
+            markers,
+            separator: Some(','),
+            kinds: Vec::new(),
+            columns: Chosen::All,
+        }
     }
 }
 
@@ -62,6 +74,16 @@ impl ReadOptions {
     pub fn kind(mut self, column: impl Into<String>, kind: Kind) -> ReadOptions {
         self.kinds.push((column.into(), kind));
         self
+    }
+
+    /// The same with these columns alone: pandas' `usecols`. A name that is not there is an error.
+    pub fn only<T: Into<String>>(self, columns: impl IntoIterator<Item = T>) -> ReadOptions {
+        ReadOptions { columns: Chosen::Only(columns.into_iter().map(T::into).collect()), ..self }
+    }
+
+    /// The same with all columns but these. A name that is not there is an error.
+    pub fn without<T: Into<String>>(self, columns: impl IntoIterator<Item = T>) -> ReadOptions {
+        ReadOptions { columns: Chosen::Without(columns.into_iter().map(T::into).collect()), ..self }
     }
 
     /// The kind that was fixed for a column.

@@ -25,7 +25,12 @@ pub(super) fn parse(bytes: &[u8], source: &str, options: &ReadOptions) -> Result
 /// What the first pass finds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Form {
-    /// Name and kind of each column.
+    /// The names in the header.
+    names: Vec<String>,
+    /// Where the columns stand that are read, and the names of the others.
+    places: Vec<usize>,
+    left_out: Vec<String>,
+    /// Name and kind of each column that is read.
     pub columns: Vec<(String, Kind)>,
     pub rows: usize,
     /// Of all rows.
@@ -39,13 +44,15 @@ impl Form {
             return Err(Error::data(&records.source, message));
         };
         let names = header(&records.record, &records.source, line, records.separator)?;
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (places, left_out) = options.columns.of(&all, &records.source)?;
         let (mut rows, mut bytes) = (0, 0);
-        let mut votes = vec![0i64; names.len()]; // cells written as numbers, less cells of text
-        let mut seen = vec![Seen::default(); names.len()];
+        let mut votes = vec![0i64; places.len()]; // cells written as numbers, less cells of text
+        let mut seen = vec![Seen::default(); places.len()];
         while let Some(line) = records.next()? {
             check_length(&records.record, names.len(), &records.source, line)?;
-            let columns = names.iter().zip(&mut votes).zip(&mut seen).enumerate();
-            for (field, (column, ((name, vote), seen))) in records.record.iter().zip(columns) {
+            for ((&column, vote), seen) in places.iter().zip(&mut votes).zip(&mut seen) {
+                let (field, name) = (records.record.get(column).unwrap_or_default(), &names[column]);
                 let field = field_text(field, || place(&records.source, line, column, name))?;
                 let cell = Cell::read(field, &options.markers);
                 match cell {
@@ -62,26 +69,32 @@ impl Form {
             let message = "no rows: the file has a header only; at least one row of data is needed";
             return Err(Error::data(&records.source, message));
         }
-        let kind = |((name, vote), seen): ((String, i64), Seen)| {
-            let numeric = match options.kind_of(&name) {
+        let kind = |((&column, vote), seen): ((&usize, i64), Seen)| {
+            let name = &names[column];
+            let numeric = match options.kind_of(name) {
                 Some(Kind::Number | Kind::Integer) => true,
                 Some(Kind::Boolean | Kind::Date | Kind::Text) => false,
                 None => vote > 0,
             };
-            (name, seen.kind(numeric))
+            (name.clone(), seen.kind(numeric))
         };
-        Ok(Form { columns: names.into_iter().zip(votes).zip(seen).map(kind).collect(), rows, bytes })
+        let columns = places.iter().zip(votes).zip(seen).map(kind).collect();
+        Ok(Form { names, places, left_out, columns, rows, bytes })
+    }
+
+    pub(super) fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// An error when a file that is read again begins otherwise than before.
     pub(super) fn check_header(&self, records: &mut Records<impl Read>) -> Result<()> {
         let same = records.next()?.is_some()
-            && records.record.len() == self.columns.len()
+            && records.record.len() == self.names.len()
             && records
                 .record
                 .iter()
-                .zip(&self.columns)
-                .all(|(field, (name, _))| std::str::from_utf8(field).is_ok_and(|field| field.trim() == name));
+                .zip(&self.names)
+                .all(|(field, name)| std::str::from_utf8(field).is_ok_and(|field| field.trim() == name));
         if same { Ok(()) } else { Err(changed(&records.source)) }
     }
 }
@@ -113,12 +126,11 @@ pub(super) fn fill(
         if !wanted() {
             continue;
         }
-        check_length(&records.record, form.columns.len(), &records.source, line)?;
+        check_length(&records.record, form.names.len(), &records.source, line)?;
         bytes += records.length;
         lines.push(line);
-        for (column, ((field, (name, _)), values)) in
-            records.record.iter().zip(&form.columns).zip(&mut values).enumerate()
-        {
+        for ((&column, (name, _)), values) in form.places.iter().zip(&form.columns).zip(&mut values) {
+            let field = records.record.get(column).unwrap_or_default();
             let at = || place(&records.source, line, column, name);
             let field = field_text(field, at)?;
             if let Some(fault) = add(field, values, name, options) {
@@ -133,7 +145,7 @@ pub(super) fn fill(
         None => {
             let column = |((name, _), values): (&(String, Kind), Values)| Column { name: name.clone(), values };
             let columns = form.columns.iter().zip(values).map(column).collect();
-            Ok(Table { source: records.source.clone(), columns, lines })
+            Ok(Table { source: records.source.clone(), columns, lines, left_out: form.left_out.clone() })
         }
     }
 }

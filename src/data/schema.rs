@@ -1,6 +1,8 @@
 //! The columns and classes that a fitted model knows, and new data checked against them.
 
 use super::cell::{Cell, MARKERS, shown};
+use super::chosen::Chosen;
+use super::options::ReadOptions;
 use super::table::{Column, Table, Values, list};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,9 @@ pub struct Schema {
     pub target: String,
     /// What the target is.
     pub task: Task,
+    /// Columns that may be there and are passed over: those that were left out as the file was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 /// What is predicted.
@@ -28,14 +33,21 @@ pub enum Task {
 }
 
 impl Schema {
+    /// How a file of new rows is to be read: strictly, and without the columns that are ignored.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions { columns: Chosen::WithoutAny(self.ignored.clone()), ..ReadOptions::default() }
+    }
+
     /// The features of a table in the order of the schema, row by row: `[N, F]`. Columns are matched by name; the target
-    /// column may be there and is passed over.
+    /// column and those that are ignored may be there and are passed over.
     ///
     /// # Errors
     /// [`Error::Data`] that names what is missing and what is too much, a feature column of text, or a number beyond `f32`.
     pub fn features_of(&self, table: &Table) -> Result<Vec<f32>> {
         let wanted: HashSet<&str> = self.features.iter().map(String::as_str).collect();
-        let given: Vec<&str> = table.columns().iter().map(|c| c.name.as_str()).filter(|&n| n != self.target).collect();
+        let passed: HashSet<&str> = self.ignored.iter().chain([&self.target]).map(String::as_str).collect();
+        let given: Vec<&str> =
+            table.columns().iter().map(|c| c.name.as_str()).filter(|name| !passed.contains(name)).collect();
         let here: HashSet<&str> = given.iter().copied().collect();
         let missing: Vec<&str> = self.features.iter().map(String::as_str).filter(|n| !here.contains(n)).collect();
         let unknown: Vec<&str> = given.iter().copied().filter(|n| !wanted.contains(n)).collect();
@@ -118,9 +130,17 @@ mod tests {
 
     #[test]
     fn a_schema_survives_json() {
-        let schema = Schema { features: vec!["x".into()], target: "t".into(), task: Task::Classes(vec!["a".into()]) };
+        let mut schema = Schema {
+            features: vec!["x".into()],
+            target: "t".into(),
+            task: Task::Classes(vec!["a".into()]),
+            ignored: Vec::new(),
+        };
         let text = serde_json::to_string(&schema).unwrap();
         assert_eq!(text, r#"{"features":["x"],"target":"t","task":{"classes":["a"]}}"#);
+        assert_eq!(serde_json::from_str::<Schema>(&text).unwrap(), schema);
+        schema.ignored.push("id".into());
+        let text = serde_json::to_string(&schema).unwrap();
         assert_eq!(serde_json::from_str::<Schema>(&text).unwrap(), schema);
     }
 }

@@ -120,7 +120,7 @@ impl Table {
         for made in made {
             columns.push(Column::numbers(made.name(column), made.of(values)?));
         }
-        Ok(Table { lines: self.lines.clone(), ..Table::new(self.source(), columns)? })
+        Ok(Table { columns: Table::new(self.source(), columns)?.columns, ..self.clone_without_columns() })
     }
 }
 

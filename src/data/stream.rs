@@ -105,6 +105,11 @@ impl Stream {
         &self.form.columns
     }
 
+    /// The columns of the file that are not read, as [`Table::left_out`].
+    pub fn left_out(&self) -> &[String] {
+        self.form.left_out()
+    }
+
     /// The file or the name given for it.
     pub fn source(&self) -> &str {
         &self.source

@@ -33,6 +33,7 @@ pub struct Table {
     pub(super) columns: Vec<Column>,
     /// The line of the file that each row begins on, from 1.
     pub(super) lines: Vec<u64>,
+    pub(super) left_out: Vec<String>,
 }
 
 /// One column of a [`Table`].
@@ -183,7 +184,7 @@ impl Table {
                 return Err(Error::data(at(row), "infinite value; give a finite number, or NaN for a missing one"));
             }
         }
-        Ok(Table { source: name.to_owned(), columns, lines: (1..=rows as u64).collect() })
+        Ok(Table { source: name.to_owned(), columns, lines: (1..=rows as u64).collect(), left_out: Vec::new() })
     }
 
     /// A table of a matrix's columns, with these names.
@@ -201,6 +202,12 @@ impl Table {
     /// The columns, in the file's order.
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// The columns of the file that were not read, because others were chosen by [`ReadOptions::columns`]. A model that learns
+    /// from this table passes them over in tables to predict.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The number of rows, without the header.
@@ -256,7 +263,7 @@ impl Table {
         }
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();
         let lines = rows.iter().filter_map(|&row| self.lines.get(row)).copied().collect();
-        Ok(Table { source: self.source.clone(), columns, lines })
+        Ok(Table { source: self.source.clone(), columns, lines, left_out: self.left_out.clone() })
     }
 
     /// The rows without a missing cell in the columns of these names.
@@ -294,15 +301,16 @@ impl Table {
         out.flush().map_err(|e| Error::io("csv", e))
     }
 
-    fn clone_without_columns(&self) -> Table {
-        Table { source: self.source.clone(), columns: Vec::new(), lines: self.lines.clone() }
+    pub(super) fn clone_without_columns(&self) -> Table {
+        let (source, lines, left_out) = (self.source.clone(), self.lines.clone(), self.left_out.clone());
+        Table { source, columns: Vec::new(), lines, left_out }
     }
 
     /// The position of the column of that name.
     pub(crate) fn index_of(&self, name: &str) -> Result<usize> {
         self.columns.iter().position(|column| column.name == name).ok_or_else(|| {
-            let names = list(self.columns.iter().map(|column| column.name.as_str()));
-            Error::data(&self.source, format!("no column of that name: given {}; the file has {names}", shown(name)))
+            let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+            unknown(&self.source, name, &names)
         })
     }
 
@@ -322,6 +330,17 @@ pub(super) fn check_names<'a>(source: &str, mut names: impl Iterator<Item = &'a 
     }
 }
 
+/// The error of a name that is none of a file's; of many names it lists those that begin most like it.
+pub(super) fn unknown(source: &str, given: &str, names: &[&str]) -> Error {
+    let alike = |name: &&str| name.chars().zip(given.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    let mut names = names.to_vec();
+    if names.len() > SHOWN_NAMES {
+        names.sort_by_key(|name| std::cmp::Reverse(alike(name))); // stable: of equals, in the file's order
+    }
+    let names = list(names.into_iter());
+    Error::data(source, format!("no column of that name: given {}; the file has {names}", shown(given)))
+}
+
 /// A number as a cell: the shortest text that reads back to it, nothing for a missing one.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
@@ -337,12 +356,14 @@ pub(super) fn place(source: &str, line: u64, column: usize, name: &str) -> Strin
     format!("{source}:{line}:{} ({})", column + 1, name.trim_matches('"'))
 }
 
+const SHOWN_NAMES: usize = 10;
+
 /// Names for a message: the first ten, then how many more.
 pub(crate) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
-    let mut text = names.take(10).map(shown).collect::<Vec<_>>().join(", ");
-    if count > 10 {
-        text.push_str(&format!(" and {} more", count - 10));
+    let mut text = names.take(SHOWN_NAMES).map(shown).collect::<Vec<_>>().join(", ");
+    if count > SHOWN_NAMES {
+        text.push_str(&format!(" and {} more", count - SHOWN_NAMES));
     }
     text
 }

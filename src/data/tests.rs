@@ -1,6 +1,6 @@
 //! Tables as users read, make, cut and write them.
 
-use super::{Column, Kind, MissingCells, ReadOptions, Table, Values};
+use super::{Chosen, Column, Dataset, Kind, MissingCells, ReadOptions, Stream, Table, Values};
 
 fn read(text: &str, options: &ReadOptions) -> Table {
     Table::parse_csv_with(text.as_bytes(), "t.csv", options).unwrap_or_else(|e| panic!("{e}"))
@@ -67,6 +67,57 @@ fn each_column_has_the_kind_of_its_cells() {
     let kinds: Vec<Kind> = table.columns().iter().map(Column::kind).collect();
     assert_eq!(kinds, [Kind::Number, Kind::Integer, Kind::Boolean, Kind::Date, Kind::Text]);
     assert_eq!(table.names_of(&[Kind::Integer, Kind::Number]), ["n", "i"]);
+}
+
+#[test]
+fn columns_are_chosen_by_name_and_the_others_are_not_looked_at() {
+    let text = b"id,a,b\n\xff,1,x\n\xfe,,y\n";
+    let of = |options: &ReadOptions| Table::parse_csv_with(&text[..], "t.csv", options);
+    let names = |table: &Table| table.columns().iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    assert!(of(&keep()).unwrap_err().to_string().starts_with("t.csv:2:1 (id): not UTF-8"));
+    let any = ReadOptions { columns: Chosen::WithoutAny(vec!["id".into(), "gone".into()]), ..keep() };
+    for options in [keep().only(["b", "a"]), keep().without(["id"]), any] {
+        let table = of(&options).unwrap();
+        assert_eq!((names(&table), table.left_out()), (vec!["a".into(), "b".into()], &["id".to_string()][..]));
+        let stream = Stream::of(move || Ok(&text[..]), "t.csv", &options).unwrap();
+        assert_eq!((stream.columns().len(), stream.left_out()), (2, table.left_out()));
+        let part = stream.parts(2).unwrap().next().unwrap().unwrap();
+        assert_eq!((part.column("b").unwrap(), part.left_out()), (table.column("b").unwrap(), table.left_out()));
+    }
+    let text = of(&keep().only(["b"]).kind("a", Kind::Number)).unwrap();
+    assert_eq!((names(&text), text.column("a").is_err()), (vec!["b".to_string()], true));
+    let said = |options: &ReadOptions| of(options).unwrap_err().to_string();
+    assert_eq!(
+        said(&keep().only(["a", "x"])),
+        "t.csv: no column of that name: given \"x\"; the file has \"id\", \"a\", \"b\""
+    );
+    assert!(said(&keep().without(["ID"])).starts_with("t.csv: no column of that name: given \"ID\""));
+    assert!(said(&keep().only([""; 0])).starts_with("t.csv: no column is chosen"));
+    assert!(said(&keep().without(["id", "a", "b"])).starts_with("t.csv: no column is chosen"));
+    assert!(said(&ReadOptions::default().without(["id"])).starts_with("t.csv:3:2 (a): missing value"));
+}
+
+#[test]
+fn of_many_columns_an_error_names_those_that_are_like_what_was_given() {
+    let header = (0..40).map(|i| format!("x{i}")).chain(["price_total".into()]).collect::<Vec<_>>().join(",");
+    let text = format!("{header}\n{}\n", vec!["1"; 41].join(","));
+    let said = error(&text, &keep().only(["Price"]));
+    assert_eq!(said.split("has ").nth(1).unwrap().split(',').next(), Some("\"price_total\""), "{said}");
+    assert!(said.ends_with(" and 31 more"), "{said}");
+}
+
+#[test]
+fn a_data_set_passes_over_what_was_left_out() {
+    let table = read("id,x,y\n7,1,a\n8,2,b\n", &ReadOptions::default().without(["id"]));
+    let data = Dataset::from_table(&table, None).unwrap();
+    let schema = data.schema();
+    assert_eq!((data.width(), &schema.ignored), (1, &vec!["id".to_string()]));
+    for text in ["x,y\n1,a\n", "y,id,x\na,?,1\n"] {
+        let table = Table::parse_csv_with(text.as_bytes(), "t.csv", &schema.read_options()).unwrap();
+        assert_eq!(schema.features_of(&table).unwrap(), [1.0]);
+    }
+    let whole = read("id,x,y\n7,1,a\n", &ReadOptions::default());
+    assert_eq!(schema.features_of(&whole).unwrap(), [1.0]);
 }
 
 #[test]

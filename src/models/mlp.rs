@@ -162,7 +162,8 @@ impl Mlp {
     ) -> Result<FittedMlp> {
         self.check(train)?;
         let (archive, description) = open(file)?;
-        if description.schema != *train.schema() {
+        let known = Schema { ignored: train.schema().ignored.clone(), ..description.schema.clone() };
+        if known != *train.schema() {
             return Err(Error::format(file, "was trained on other columns or classes; resume with the same data"));
         }
         if description.settings.hidden != self.hidden {

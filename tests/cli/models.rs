@@ -142,6 +142,40 @@ fn parquet_and_arrow_files_are_taken_where_csv_is_by_a_build_that_reads_them() {
 }
 
 #[test]
+fn columns_are_left_out_of_what_is_learnt_and_passed_over_in_what_is_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let row = |i: usize| (i, i % 13, i % 7, if i % 13 > 6 { "yes" } else { "no" });
+    let (mut wide, mut narrow) = (String::from("id,a,b,c\n"), String::from("a,b\n"));
+    for (id, a, b, c) in (0..90).map(row) {
+        wide += &format!("n{id},{a},{b},{c}\n");
+        narrow += &format!("{a},{b}\n");
+    }
+    fs::write(folder.join("wide.csv"), wide).unwrap();
+    fs::write(folder.join("narrow.csv"), narrow).unwrap();
+    for (model, choice) in [("tree", "--drop id"), ("tree", "--columns a,b --target c"), ("mlp", "--drop id")] {
+        let line = format!("train wide.csv --model {model} {choice} --test wide.csv --device cpu --json --out m");
+        assert_eq!(json(folder, &line)["rows"]["train"], 90);
+        let predicted = good(folder, "predict --model m wide.csv");
+        assert_eq!((predicted.lines().count(), good(folder, "predict --model m narrow.csv")), (91, predicted));
+        assert_eq!(json(folder, "evaluate --model m wide.csv --json")["rows"], 90);
+    }
+    good(folder, "train wide.csv --drop id --epochs 1 --device cpu --out m");
+    good(folder, "train wide.csv --resume m --epochs 2 --device cpu --out m");
+    good(folder, "train wide.csv --model logistic --stream --drop id,b --device cpu --out m");
+    assert_eq!(good(folder, "predict --model m narrow.csv").lines().count(), 91);
+    let compared = json(folder, "compare wide.csv --drop id --models dummy --json");
+    assert_eq!(compared["models"].as_array().unwrap().len(), 1);
+    let said = "wide.csv: no column of that name: given \"ib\"; the file has \"id\", \"a\", \"b\", \"c\"";
+    assert_eq!(error(folder, "train wide.csv --model tree --drop ib", 1), said);
+    assert!(error(folder, "train digits --drop id", 2).starts_with("--drop: digits has columns of its own"));
+    assert!(error(folder, "train wide.csv --columns a --drop id", 2).contains("cannot be used with"));
+    good(folder, "train wide.csv --epochs 1 --drop id --device cpu --out m");
+    let said = error(folder, "train wide.csv --resume m --epochs 2 --drop b --device cpu --out m", 2);
+    assert!(said.starts_with("--drop: the file to go on with says"), "{said}");
+}
+
+#[test]
 fn rows_in_the_order_of_time_are_tested_by_those_before_them() {
     let folder = folder();
     let folder = folder.path();

@@ -66,6 +66,10 @@ pq.write_table(
 )
 pq.write_table(table.select(["tiny", "word"]), "files/gzip.parquet", compression="gzip")
 
+# What a table cannot hold, beside what it can; the column of lists packed as no reader here unpacks it.
+nested = pa.table({"n": [1, 2, 3], "tags": [["a"], [], None], "place": [{"x": 1}, None, {"x": 2}], "word": ["a", None, "c"]})
+pq.write_table(nested, "files/nested.parquet", compression={"n": "snappy", "tags.list.element": "brotli", "place.x": "snappy", "word": "snappy"})
+
 # Arrow: the file with each codec, and the stream.
 feather.write_feather(table, "files/lz4.feather", chunksize=4)
 with pa.ipc.new_file("files/plain.arrow", table.schema) as out:

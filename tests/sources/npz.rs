@@ -68,6 +68,8 @@ fn columns_become_the_kinds_that_a_model_knows_them_as() {
     let expected = "flowers.npz:1:3 (y): not a number: \"setosa\" in a column of numbers; correct it or remove the row \
                     (5 more cells like it)";
     assert!(text.ends_with(expected), "{text}");
+    let table = read(ReadOptions::default().without(["X_0"])).unwrap();
+    assert_eq!((names(&table), table.left_out()), (vec!["X_1", "y", "size"], &["X_0".to_owned()][..]));
 }
 
 #[test]

@@ -117,6 +117,39 @@ fn columns_of_more_than_a_value_a_row_are_refused_by_name_with_what_to_do() {
         let text = error(&path, &ReadOptions::lenient());
         assert!(text.starts_with(&format!("{} {said}", path.display())), "{text}");
         assert!(text.contains("; give each of its values a column of its own") || text.contains("; save it"), "{text}");
+        let table = Table::read(&path, &ReadOptions::lenient().only(["a"])).unwrap();
+        assert_eq!((table.columns(), table.left_out()), (&[Column::numbers("a", [1.0])][..], &["b".to_owned()][..]));
+    }
+}
+
+#[test]
+fn chosen_columns_of_every_format_are_those_of_the_whole_table() {
+    for name in WHOLE {
+        let (path, whole) = (format!("{FOLDER}/{name}"), read(name));
+        let table = Table::read(&path, &ReadOptions::lenient().only(["money", "whole"])).unwrap();
+        assert_eq!(csv(&table), csv(&whole.with_columns(&["whole", "money"]).unwrap()), "{name}");
+        assert_eq!(table.columns().len() + table.left_out().len(), whole.columns().len());
+        let table = Table::read(&path, &ReadOptions::lenient().without(["whole"])).unwrap();
+        assert_eq!(csv(&table), csv(&whole.without_columns(&["whole"]).unwrap()), "{name}");
+        let text = error(Path::new(&path), &ReadOptions::lenient().only(["hole"]));
+        assert!(text.starts_with(&format!("{path}: no column of that name: given \"hole\"; the file has ")), "{text}");
+    }
+}
+
+/// `nested.parquet`: numbers, a column of lists, one of records, and text.
+#[test]
+fn a_parquet_file_with_nested_columns_is_read_without_them() {
+    let path = Path::new(FOLDER).join("nested.parquet");
+    let text = error(&path, &ReadOptions::lenient());
+    assert!(
+        text.contains("nested.parquet (tags): column of lists") && text.contains("`ReadOptions::columns`"),
+        "{text}"
+    );
+    let text = error(&path, &ReadOptions::lenient().without(["tags"]));
+    assert!(text.contains("nested.parquet (place): column of records"), "{text}");
+    for options in [ReadOptions::lenient().only(["word", "n"]), ReadOptions::lenient().without(["tags", "place"])] {
+        let table = Table::read(&path, &options).unwrap();
+        assert_eq!((csv(&table), table.left_out().len()), ("n,word\n1,a\n2,\n3,c\n".to_owned(), 2));
     }
 }
 

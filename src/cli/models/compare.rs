@@ -1,5 +1,6 @@
 //! `tilework compare`: every model on one table, best first, with times.
 
+use super::super::columns::ColumnArgs;
 use super::super::failure::{Failure, Outcome};
 use super::super::score::digits;
 use super::super::{bar, count, note, say, values as checked};
@@ -26,6 +27,8 @@ pub(crate) struct CompareArgs {
     /// The column to predict [default: the last]
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
+    #[command(flatten)]
+    columns: ColumnArgs,
     /// Take a target of integers as numbers to regress on, not as classes
     #[arg(long)]
     regression: bool,
@@ -73,7 +76,7 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
         return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
     }
     let device = Device::open(&args.device)?;
-    let whole = Whole::read(&args.data, args.target.as_deref(), args.regression)?;
+    let whole = Whole::read(&args.data, args.target.as_deref(), &args.columns, args.regression)?;
     let predicts = whole.predicts;
     let choice = choice.unwrap_or_else(|| Score::of_choice(predicts));
     if choice.predicts() != predicts {

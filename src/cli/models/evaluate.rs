@@ -6,7 +6,7 @@ use super::fitted::on_table;
 use super::page::Page;
 use super::scored::Scored;
 use super::{is_pipeline, json};
-use crate::data::{Dataset, ReadOptions, Table, Target};
+use crate::data::{Dataset, Table, Target};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::prepare::FittedPipeline;
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Outcome {
             let device = Device::open(&args.device)?;
             let model = FittedMlp::load(&args.model, &device)?;
             note(format_args!("device: {device}: {}", device.reason()));
-            let data = Dataset::matching(&Table::read(&args.data, &ReadOptions::default())?, model.schema())?;
+            let data = Dataset::matching(&Table::read(&args.data, &model.schema().read_options())?, model.schema())?;
             ("mlp".to_owned(), network(&model, &data)?)
         }
     };

@@ -1,5 +1,6 @@
 //! A table with its test part, and what is to be predicted.
 
+use super::super::columns::{ColumnArgs, without};
 use super::super::failure::{Failure, Outcome};
 use super::super::{count, input};
 use super::Held;
@@ -34,14 +35,15 @@ pub(super) struct Whole {
 
 impl Whole {
     /// Reads a file, or the embedded digits.
-    pub fn read(data: &Path, target: Option<&str>, regression: bool) -> Outcome<Whole> {
+    pub fn read(data: &Path, target: Option<&str>, columns: &ColumnArgs, regression: bool) -> Outcome<Whole> {
         if input::is_digits(data) {
+            columns.refuse("digits has columns of its own")?;
             if target.is_some() || regression {
                 return Err(Failure::usage("digits has its own target; leave --target and --regression out"));
             }
             return embedded();
         }
-        let table = Table::read(data, &ReadOptions::lenient())?;
+        let table = Table::read(data, &columns.choose(ReadOptions::lenient(), target))?;
         let column = match target {
             Some(name) => table.column(name)?,
             None => table.columns().last().ok_or_else(|| Failure::failed(format!("{}: no columns", data.display())))?,
@@ -68,7 +70,7 @@ impl Whole {
         }
         if let Some(file) = test {
             let origin = file.display().to_string();
-            let test = Table::read(file, &ReadOptions::lenient())?;
+            let test = Table::read(file, &without(ReadOptions::lenient(), table.left_out()))?;
             return Ok(Parts { train: table, test, target, origin });
         }
         let (train, test, how) = held_out(&table, &target, predicts, held, "a test: give a file by --test")?;
@@ -121,15 +123,17 @@ fn predicts(kind: Kind, regression: bool, rows: &[&'static Row]) -> Predicts {
 /// A file larger than memory: its rows to learn from, a sample of them and the rows to score on, and what is predicted.
 pub(super) fn streamed(common: &Common<'_>, rows: &[&'static Row], seed: u64) -> Outcome<(Stream, Parts, Predicts)> {
     const MOST: usize = 50_000; // rows to score on: they are in memory, with all that is predicted of them
-    let options = ReadOptions::lenient();
-    let stream = Stream::open(common.data, &options)?;
+    let stream = Stream::open(common.data, &common.columns.choose(ReadOptions::lenient(), common.target))?;
     let named = |(name, _): &&(String, Kind)| common.target.is_none_or(|target| name == target);
     let Some((target, kind)) = stream.columns().iter().rev().find(named).cloned() else {
         let (file, name) = (common.data.display(), common.target.unwrap_or_default());
         return Err(Failure::failed(format!("{file}: no column of that name: given {name:?}")));
     };
     let (train, test, origin) = match common.test {
-        Some(file) => (stream, Table::read(file, &options)?, file.display().to_string()),
+        Some(file) => {
+            let test = Table::read(file, &without(ReadOptions::lenient(), stream.left_out()))?;
+            (stream, test, file.display().to_string())
+        }
         None => {
             let fifth = (stream.rows() as f64 * input::TEST_SHARE) as usize;
             let held_out = stream.draw(fifth.min(MOST), seed ^ input::SPLIT_STREAM);

@@ -1,5 +1,6 @@
 //! `tilework train --model …`: a table in; preparation, search, cross-validation, a model file and its test score out.
 
+use super::super::columns::ColumnArgs;
 use super::super::failure::{Failure, Outcome};
 use super::super::score::short;
 use super::super::{input, note, say, values as checked};
@@ -64,6 +65,7 @@ pub(crate) struct Common<'a> {
     pub data: &'a Path,
     pub test: Option<&'a Path>,
     pub target: Option<&'a str>,
+    pub columns: &'a ColumnArgs,
     pub regression: bool,
     pub device: &'a str,
     pub seed: Option<u64>,
@@ -131,7 +133,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
             (Some(stream), parts, predicts)
         }
         false => {
-            let whole = Whole::read(common.data, common.target, common.regression)?;
+            let whole = Whole::read(common.data, common.target, common.columns, common.regression)?;
             let predicts = whole.predicted_by(&rows);
             names::row(common.model, predicts)?;
             (None, whole.parts(common.test, predicts, held)?, predicts)

@@ -4,7 +4,7 @@ use super::chain::Chain;
 use super::frame::{Frame, Outcome, answers_of, matrix};
 use super::pipeline::{OP, Pipeline, blame};
 use super::transformer::{Feature, Transform, names_of};
-use crate::data::{Kind, Matrix, ReadOptions, Table, Task};
+use crate::data::{Chosen, Kind, Matrix, ReadOptions, Table, Task};
 use crate::error::{Error, Result};
 use crate::io::Archive;
 use crate::models::balance::Rule;
@@ -33,7 +33,7 @@ pub struct FittedPipeline {
 pub(super) struct Origin {
     pub(super) target: String,
     pub(super) task: Task,
-    /// Columns that no step takes.
+    /// Columns that no step takes, or that were left out as the file was read.
     pub(super) ignored: Vec<String>,
 }
 
@@ -72,8 +72,8 @@ impl FittedPipeline {
         })
     }
 
-    /// Predicts the rows of a table. Columns are matched by name, in any order; the target and those that no step took may be
-    /// there.
+    /// Predicts the rows of a table. Columns are matched by name, in any order; the target, those that no step took
+    /// and those that were left out as the file was read may be there.
     ///
     /// # Errors
     /// [`Error::Data`] for columns that are missing or not known, and for cells that cannot be used, with their place.
@@ -119,7 +119,12 @@ impl FittedPipeline {
         let kinds = self.features.iter().map(|feature| (feature.name.clone(), feature.kind)).collect();
         let target = self.table.as_ref().filter(|origin| origin.task != Task::Regression);
         let target = target.map(|origin| (origin.target.clone(), Kind::Text));
-        ReadOptions { kinds: [kinds, target.into_iter().collect::<Vec<_>>()].concat(), ..ReadOptions::lenient() }
+        let ignored = self.table.iter().flat_map(|origin| &origin.ignored).cloned();
+        ReadOptions {
+            kinds: [kinds, target.into_iter().collect::<Vec<_>>()].concat(),
+            columns: Chosen::WithoutAny(ignored.collect()),
+            ..ReadOptions::lenient()
+        }
     }
 
     /// The settings that it was fitted with.

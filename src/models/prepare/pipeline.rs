@@ -157,7 +157,7 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::fit`].
     pub fn fit_frame(&self, table: &Table, frame: &Frame) -> Result<FittedPipeline> {
-        let ignored = self.ignored(table, &frame.target)?;
+        let ignored = [self.ignored(table, &frame.target)?, table.left_out().to_vec()].concat();
         let read = |e| blame(e, &matrix(table, &frame.features)?);
         let fitted = self.learn_as(&frame.problem(), frame.features.clone(), Some(table)).or_else(read)?;
         let table = Some(Origin { target: frame.target.clone(), task: frame.task.clone(), ignored });

@@ -85,6 +85,7 @@ impl Pipeline {
         let tuned = "a threshold is tuned on rows in memory; give a number, or read the whole table";
         let fit = |_: &Problem<'_>| Err(Error::argument(OP, tuned));
         let rule = self.decision.as_ref().map(|by| by.rule(&*model, &frame.problem(), &fit)).transpose()?;
+        let ignored = [ignored, sample.left_out().to_vec()].concat();
         FittedPipeline::of_parts(self, frame, (chain, model, rule), ignored)
     }
 }
