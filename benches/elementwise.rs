@@ -1,6 +1,9 @@
-//! Element-wise formulas on each device, from within caches to beyond them. `cargo bench --bench elementwise`
+//! Element-wise formulas on each device, from within caches to beyond them. `cargo bench --bench elementwise`; beside PyTorch and
+//! JAX: `benches/peers/tensors.sh elementwise`
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+mod common;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use tilework::{Device, Rng, Tensor};
 
 /// A formula, and the arrays that it reads and writes.
@@ -35,5 +38,45 @@ fn elementwise(c: &mut Criterion) {
     }
 }
 
+/// What a script asks for by name, over 16 M numbers: a formula, `softmax` over rows of 1024, or `copy`, the limit of both.
+fn asked(name: &str) -> Box<dyn FnMut()> {
+    let device = Device::cpu();
+    let uniform = |shape: &[usize]| Tensor::uniform(shape, -1.0, 1.0, &mut Rng::seed(1), &device);
+    let (x, formula): (Tensor, fn(&Tensor) -> Tensor) = match name {
+        "copy" => return copy(),
+        "softmax" => (uniform(&[4096, 1024]), |x| x.softmax(-1)),
+        "relu(2x+1)" => (uniform(&[1 << 24]), |x| (x * 2.0 + 1.0).relu()),
+        "exp" => (uniform(&[1 << 24]), Tensor::exp),
+        "tanh" => (uniform(&[1 << 24]), Tensor::tanh),
+        "gelu" => (uniform(&[1 << 24]), Tensor::gelu),
+        _ => panic!("no case of this name: {name}"),
+    };
+    Box::new(move || {
+        let held = formula(&x);
+        held.check().expect("shapes fit");
+        device.synchronize().expect("it ran");
+    })
+}
+
+/// From one array to another, by as many threads as the device has.
+fn copy() -> Box<dyn FnMut()> {
+    let threads = std::env::var("TILEWORK_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    let (from, mut to) = (vec![1f32; 1 << 24], vec![0f32; 1 << 24]);
+    Box::new(move || {
+        let part = from.len().div_ceil(threads);
+        std::thread::scope(|scope| {
+            for (to, from) in to.chunks_mut(part).zip(from.chunks(part)) {
+                scope.spawn(|| std::hint::black_box(to).copy_from_slice(from));
+            }
+        });
+    })
+}
+
 criterion_group!(benches, elementwise);
-criterion_main!(benches);
+
+fn main() {
+    if !common::beside::answers(asked) {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}

@@ -1,6 +1,6 @@
 //! One prediction of a trained network, from a row of numbers to its outputs, and first what it consists of. For the big network
 //! also how long its weights take to come from where they lie: the least that a prediction can take.
-//! `cargo bench --bench inference`; beside PyTorch: `benches/peers/torch.sh inference`
+//! `cargo bench --bench inference`; beside PyTorch: `benches/peers/tensors.sh inference`
 
 mod common;
 

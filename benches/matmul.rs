@@ -1,5 +1,5 @@
 //! Matrix products on each device: square, transposed, batched, with a vector, and with bias and activation.
-//! `cargo bench --bench matmul`; beside PyTorch: `benches/peers/torch.sh matmul`
+//! `cargo bench --bench matmul`; beside PyTorch: `benches/peers/tensors.sh matmul`
 
 mod common;
 

@@ -1,7 +1,10 @@
 //! A training step (forward, cross-entropy, backward, Adam) of the two reference networks, on each device (a CPU that plays a GPU
-//! is left out), and first what it consists of. `cargo bench --bench train_step`
+//! is left out), and first what it consists of. `cargo bench --bench train_step`; beside PyTorch and JAX:
+//! `benches/peers/tensors.sh train_step`
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+mod common;
+
+use criterion::{BenchmarkId, Criterion, criterion_group};
 use std::time::Instant;
 use tilework::nn::{Linear, Module, Relu, Sequential};
 use tilework::optim::{Adam, Optimizer};
@@ -115,5 +118,18 @@ fn train_step(c: &mut Criterion) {
     group.finish();
 }
 
+/// A step of the case of this name.
+fn asked(name: &str) -> Box<dyn FnMut()> {
+    let case = CASES.into_iter().find(|case| case.0 == name).expect("a case of this name");
+    let mut learner = Learner::new(case, &Device::cpu());
+    Box::new(move || learner.step(|_| ()))
+}
+
 criterion_group!(benches, train_step);
-criterion_main!(benches);
+
+fn main() {
+    if !common::beside::answers(asked) {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}

@@ -1,4 +1,4 @@
-//! Timings on request, so that a script can measure a peer a moment later on the same machine: see `benches/peers/beside_torch.py`.
+//! Timings on request, so that a script can measure a peer a moment later on the same machine: see `benches/peers/tensors.py`.
 
 use std::io::Write;
 use std::time::Instant;

@@ -4,6 +4,7 @@
 //! its size, never by who runs it, and parts are combined in a fixed order.
 
 pub mod columns;
+mod crew;
 pub mod extreme;
 pub mod gemm;
 mod limit;

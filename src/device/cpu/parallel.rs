@@ -4,14 +4,18 @@
 //! cannot change a result. The calling thread takes part, so that a helper which wakes late costs little, and work that is not
 //! worth a helper stays where it is.
 
+use super::crew;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Work that each thread must find to be worth waking, in the unit of [`Launch::work`](crate::device::launch::Launch):
 /// arithmetic operations plus words read and written. Vector loops over cached data do some 20 of them a nanosecond, so this is
-/// about 13 µs; handing work to a sleeping thread and waiting for it took 5 to 11 µs (0.5 µs if it had not gone to sleep yet).
+/// about 13 µs; handing work to a sleeping thread and waiting for it took 5 to 35 µs (1 µs if it had not gone to sleep yet).
 pub const WORK_PER_THREAD: u64 = 1 << 18;
+
+/// Work in all up to which helpers are worth being kept awake for: some 13 ms. A crew that has longer work would be missed.
+const SHORT: u64 = 1 << 28;
 
 /// Groups of chunks a thread gets on average: enough that a thread which is held up elsewhere is not waited for with a large
 /// share, few enough that taking one costs nothing.
@@ -106,6 +110,7 @@ fn take<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 struct Sharing {
     helpers: usize,
     group: usize, // chunks that are taken at once
+    short: bool,
 }
 
 impl Sharing {
@@ -113,9 +118,10 @@ impl Sharing {
         let worth = (chunks as u64).saturating_mul(work) / WORK_PER_THREAD;
         let threads = threads.min(chunks).min(usize::try_from(worth).unwrap_or(usize::MAX));
         if threads <= 1 {
-            return Sharing { helpers: 0, group: chunks.max(1) };
+            return Sharing { helpers: 0, group: chunks.max(1), short: true };
         }
-        Sharing { helpers: threads - 1, group: chunks.div_ceil(threads.saturating_mul(GROUPS_PER_THREAD)) }
+        let group = chunks.div_ceil(threads.saturating_mul(GROUPS_PER_THREAD));
+        Sharing { helpers: threads - 1, group, short: worth < SHORT / WORK_PER_THREAD }
     }
 
     /// Runs all items on the caller and the helpers; each takes the next one when it is done with the last.
@@ -130,6 +136,10 @@ impl Sharing {
                 f(item);
             }
         };
+        // Within a pool of rayon's, its threads are all there is to be used.
+        if self.short && rayon::current_thread_index().is_none() && crew::run(self.helpers, &work) {
+            return;
+        }
         rayon::in_place_scope(|scope| {
             for _ in 0..self.helpers {
                 scope.spawn(|_| work());
