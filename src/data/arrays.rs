@@ -55,6 +55,8 @@ pub(super) struct Columns<'a> {
     columns: Vec<Column>,
     left_out: Vec<String>,
     rows: usize,
+    /// Rows of the file before the first.
+    before: usize,
     /// Of memory that the columns take.
     bytes: u64,
 }
@@ -79,7 +81,19 @@ impl<'a> Columns<'a> {
             places.push(*place);
             columns.push(Column { name: field.name().clone(), values });
         }
-        Ok(Columns { source, places, columns, left_out, rows: 0, bytes: 0 })
+        if columns.is_empty() {
+            return Err(Error::data(source, "no columns; give at least one"));
+        }
+        Ok(Columns { source, places, columns, left_out, rows: 0, before: 0, bytes: 0 })
+    }
+
+    /// The same for rows of which so many come before them in the file.
+    pub(super) fn after(self, before: usize) -> Columns<'a> {
+        Columns { before, ..self }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Where the columns stand in the file, ascending.
@@ -97,7 +111,7 @@ impl<'a> Columns<'a> {
             let array = batch.columns().get(index);
             let array = array.ok_or_else(|| Error::internal("columns", "a batch of fewer columns than its schema"))?;
             fill(array, &mut column.values).map_err(|(row, text)| {
-                let row = (self.rows + row) as u64 + 1;
+                let row = (self.before + self.rows + row) as u64 + 1;
                 Error::data(place(self.source, row, index, &column.name), text)
             })?;
             if let Values::Text(texts) = &column.values {
@@ -111,13 +125,22 @@ impl<'a> Columns<'a> {
 
     /// The table of all batches, as the options say.
     pub(super) fn table(self, options: &ReadOptions) -> Result<Table> {
-        if self.rows == 0 && !self.columns.is_empty() {
-            return Err(Error::data(self.source, "no rows: at least one is needed; save a table of examples"));
+        if self.rows == 0 {
+            return Err(no_rows(self.source));
         }
-        let lines = (1..=self.rows as u64).collect();
-        let table = Table { source: self.source.to_owned(), columns: self.columns, lines, left_out: self.left_out };
-        fitting(table, options)
+        fitting(self.raw(), options)
     }
+
+    /// The same before it is made to fit the options.
+    pub(super) fn raw(self) -> Table {
+        let lines = (self.before as u64 + 1..=(self.before + self.rows) as u64).collect();
+        Table { source: self.source.to_owned(), columns: self.columns, lines, left_out: self.left_out }
+    }
+}
+
+/// The error of a file without rows.
+pub(super) fn no_rows(source: &str) -> Error {
+    Error::data(source, "no rows: at least one is needed; save a table of examples")
 }
 
 /// Values of what a type is read as; or what it is, and what to do instead.

@@ -75,7 +75,7 @@ impl Table {
 
 /// The error of a kind of file that is read with a feature that this build leaves out.
 #[cfg(not(all(feature = "npz", feature = "parquet")))]
-fn left_out(path: &Path, feature: &str) -> Error {
+pub(super) fn left_out(path: &Path, feature: &str) -> Error {
     let message = format!(
         "this kind of file needs the feature `{feature}`; build with `--features {feature}`, or save it as CSV"
     );

@@ -24,14 +24,14 @@ impl Kind {
     /// The kind of a column of numbers; NaN stands for a missing one.
     pub(super) fn of_numbers(values: &[f64]) -> Kind {
         let mut seen = Seen::default();
-        values.iter().filter(|v| !v.is_nan()).for_each(|&v| seen.add(Cell::Number(v), ""));
+        seen.add_numbers(values);
         seen.kind(true)
     }
 
     /// The kind of a column of text; an empty one is missing.
     pub(super) fn of_text(values: &[String]) -> Kind {
         let mut seen = Seen::default();
-        values.iter().filter(|text| !text.is_empty()).for_each(|text| seen.add(Cell::Text, text));
+        seen.add_texts(values);
         seen.kind(false)
     }
 
@@ -80,6 +80,14 @@ impl Seen {
         self.whole &= matches!(cell, Cell::Number(v) if v.fract() == 0.0 && v.abs() <= 9_007_199_254_740_992.0);
         self.boolean = self.boolean && boolean(text).is_some();
         self.date = self.date && date(text).is_some();
+    }
+
+    pub(super) fn add_numbers(&mut self, values: &[f64]) {
+        values.iter().filter(|v| !v.is_nan()).for_each(|&v| self.add(Cell::Number(v), ""));
+    }
+
+    pub(super) fn add_texts(&mut self, values: &[String]) {
+        values.iter().filter(|text| !text.is_empty()).for_each(|text| self.add(Cell::Text, text));
     }
 
     /// The kind of the column that holds them as numbers, or as text.

@@ -16,29 +16,34 @@ const MAX_COLUMNS: usize = 65_536;
 
 /// Reads a whole file's bytes; `source` names it in errors.
 pub(super) fn parse(bytes: &[u8], source: &str, options: &ReadOptions) -> Result<Table> {
-    let form = Form::find(Records::new(bytes, source, options)?, options)?;
+    let (header, form) = Form::find(Records::new(bytes, source, options)?, options)?;
     let mut records = Records::new(bytes, source, options)?;
     records.next()?; // the header
-    fill(&mut records, &form, options, (form.rows, usize::MAX), &mut || true)
+    fill(&mut records, (&header, &form), options, (form.rows, usize::MAX), &mut || true)
 }
 
 /// What the first pass finds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Form {
-    /// The names in the header.
-    names: Vec<String>,
-    /// Where the columns stand that are read, and the names of the others.
-    places: Vec<usize>,
-    left_out: Vec<String>,
     /// Name and kind of each column that is read.
     pub columns: Vec<(String, Kind)>,
+    /// The names of the others.
+    pub left_out: Vec<String>,
     pub rows: usize,
     /// Of all rows.
     pub bytes: u64,
 }
 
+/// The first row of a file.
+#[derive(Debug)]
+pub(super) struct Header {
+    names: Vec<String>,
+    /// Where the columns stand that are read.
+    places: Vec<usize>,
+}
+
 impl Form {
-    pub(super) fn find(mut records: Records<impl Read>, options: &ReadOptions) -> Result<Form> {
+    pub(super) fn find(mut records: Records<impl Read>, options: &ReadOptions) -> Result<(Header, Form)> {
         let Some(line) = records.next()? else {
             let message = "empty file: a header row and at least one row of data are needed";
             return Err(Error::data(&records.source, message));
@@ -79,15 +84,13 @@ impl Form {
             (name.clone(), seen.kind(numeric))
         };
         let columns = places.iter().zip(votes).zip(seen).map(kind).collect();
-        Ok(Form { names, places, left_out, columns, rows, bytes })
+        Ok((Header { names, places }, Form { columns, left_out, rows, bytes }))
     }
+}
 
-    pub(super) fn left_out(&self) -> &[String] {
-        &self.left_out
-    }
-
+impl Header {
     /// An error when a file that is read again begins otherwise than before.
-    pub(super) fn check_header(&self, records: &mut Records<impl Read>) -> Result<()> {
+    pub(super) fn check(&self, records: &mut Records<impl Read>) -> Result<()> {
         let same = records.next()?.is_some()
             && records.record.len() == self.names.len()
             && records
@@ -108,7 +111,7 @@ pub(super) fn changed(source: &str) -> Error {
 /// (it is asked once a row, in order). The first unusable cell is the error; the rest are counted.
 pub(super) fn fill(
     records: &mut Records<impl Read>,
-    form: &Form,
+    (header, form): (&Header, &Form),
     options: &ReadOptions,
     most: (usize, usize),
     wanted: &mut dyn FnMut() -> bool,
@@ -126,10 +129,10 @@ pub(super) fn fill(
         if !wanted() {
             continue;
         }
-        check_length(&records.record, form.names.len(), &records.source, line)?;
+        check_length(&records.record, header.names.len(), &records.source, line)?;
         bytes += records.length;
         lines.push(line);
-        for ((&column, (name, _)), values) in form.places.iter().zip(&form.columns).zip(&mut values) {
+        for ((&column, (name, _)), values) in header.places.iter().zip(&form.columns).zip(&mut values) {
             let field = records.record.get(column).unwrap_or_default();
             let at = || place(&records.source, line, column, name);
             let field = field_text(field, at)?;

@@ -1,8 +1,12 @@
-//! CSV files larger than memory: read part by part, as often as there are passes over them.
+//! CSV and Parquet files larger than memory: read part by part, as often as there are passes over them.
 
 use super::files::Format;
+#[cfg(not(feature = "parquet"))]
+use super::files::left_out;
 use super::kind::Kind;
 use super::options::ReadOptions;
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::read::{Form, changed, fill};
 use super::records::Records;
 use super::table::Table;
@@ -12,16 +16,21 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+#[cfg(feature = "parquet")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Bytes of text after which a part of a [`Stream`] ends, however few rows that are.
-const PART_BYTES: usize = 16 << 20;
+/// Bytes after which a part of a [`Stream`] ends, however few rows that are.
+pub(super) const PART_BYTES: usize = 16 << 20;
 
-type Source = Box<dyn Read + Send>;
+/// One pass over a file. It gives the next rows: as many as the first number and as take the second number of bytes, of those
+/// that the closure says yes to, which is asked once a row.
+type Pass = Box<dyn FnMut((usize, usize), &mut dyn FnMut() -> bool) -> Result<Table> + Send>;
 
-/// A CSV file that is never whole in memory. The rules, and the errors with line and column, are those of
-/// [`Table::read_csv_with`]: making one reads the whole file once, to find what each column holds; after that its rows come as
-/// [`Table`]s of a part of them, as often as wanted. A file that is longer or shorter by then is an error.
+/// A CSV or Parquet file that is never whole in memory. The rules, and the errors with line and column, are those of
+/// [`Table::read`]: making one reads the whole file once, to find what each column holds; after that its rows come as
+/// [`Table`]s of a part of them, as often as wanted. A file that is longer or shorter by then is an error. Of a Parquet file a
+/// part of a row group is in memory at a time, however large its row groups are.
 ///
 /// ```
 /// use tilework::data::{Kind, ReadOptions, Stream};
@@ -34,17 +43,16 @@ type Source = Box<dyn Read + Send>;
 /// ```
 #[derive(Clone)]
 pub struct Stream {
-    open: Arc<dyn Fn() -> io::Result<Source> + Send + Sync>,
+    open: Arc<dyn Fn() -> Result<Pass> + Send + Sync>,
     source: String,
-    options: ReadOptions,
-    form: Form,
+    form: Arc<Form>,
     /// Rows of the file that it passes over, ascending.
     left_out: Arc<[usize]>,
 }
 
 /// The rows of a [`Stream`], a part of them at a time.
 pub struct Parts {
-    records: Records<Source>,
+    pass: Pass,
     stream: Stream,
     rows: usize,
     /// The row of the file that comes next, and how many were passed over before it.
@@ -57,21 +65,32 @@ impl Stream {
     /// Of a file, which is opened again for each pass; a pipe is none.
     ///
     /// # Errors
-    /// As [`Table::read_csv_with`] but for cells that cannot be used, which come with the part that they are in; there is no
-    /// limit to the file's size.
+    /// As [`Table::read`] but for cells of CSV that cannot be used, which come with the part that they are in; there is no limit
+    /// to the file's size. [`Error::Data`] for the kinds of files that are read whole alone.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Stream> {
         let path = path.as_ref().to_path_buf();
         let name = path.display().to_string();
         let whole = match Format::of(&path) {
-            Format::Csv => None,
-            Format::Npz => Some("an archive of arrays"),
-            Format::Parquet => Some("a Parquet file"),
-            Format::Arrow => Some("an Arrow file"),
+            Format::Csv => return Stream::of(move || File::open(&path), &name, options),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => return Stream::of_parquet(path, options),
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet => return Err(left_out(&path, "parquet")),
+            Format::Npz => "an archive of arrays",
+            Format::Arrow => "an Arrow file",
         };
-        if let Some(kind) = whole {
-            return Err(Error::data(name, format!("{kind} is read whole alone; read it so, or save it as CSV")));
-        }
-        Stream::of(move || File::open(&path), &name, options)
+        Err(Error::data(name, format!("{whole} is read whole alone; read it so, or save it as Parquet or CSV")))
+    }
+
+    #[cfg(feature = "parquet")]
+    fn of_parquet(path: PathBuf, options: &ReadOptions) -> Result<Stream> {
+        let form = Arc::new(parquet::form(&path, options)?);
+        let (source, options, known) = (path.display().to_string(), options.clone(), form.clone());
+        let open = move || -> Result<Pass> {
+            let mut rows = parquet::Rows::open(&path, &options)?.check(&known)?;
+            Ok(Box::new(move |most, wanted| rows.fill(most, wanted)))
+        };
+        Ok(Stream { open: Arc::new(open), source, form, left_out: Arc::new([]) })
     }
 
     /// Of text that can be read from its beginning again: a decompressed file, rows that are made as they are read. `name`
@@ -84,10 +103,22 @@ impl Stream {
         name: &str,
         options: &ReadOptions,
     ) -> Result<Stream> {
-        let open = Arc::new(move || open().map(|text| Box::new(text) as Source));
-        let text = open().map_err(|e| Error::io(name, e))?;
-        let form = Form::find(Records::new(text, name, options)?, options)?;
-        Ok(Stream { open, source: name.to_owned(), options: options.clone(), form, left_out: Arc::new([]) })
+        let (source, options) = (name.to_owned(), options.clone());
+        let records = move || -> Result<(Records<R>, ReadOptions)> {
+            let text = open().map_err(|e| Error::io(&source, e))?;
+            Ok((Records::new(text, &source, &options)?, options.clone()))
+        };
+        let (text, options) = records()?;
+        let (header, form) = Form::find(text, &options)?;
+        let (form, header) = (Arc::new(form), Arc::new(header));
+        let known = form.clone();
+        let open = move || -> Result<Pass> {
+            let (mut records, options) = records()?;
+            header.check(&mut records)?;
+            let (header, known) = (header.clone(), known.clone());
+            Ok(Box::new(move |most, wanted| fill(&mut records, (&header, &known), &options, most, wanted)))
+        };
+        Ok(Stream { open: Arc::new(open), source: name.to_owned(), form, left_out: Arc::new([]) })
     }
 
     /// The number of rows.
@@ -95,7 +126,7 @@ impl Stream {
         self.form.rows - self.left_out.len()
     }
 
-    /// Bytes of text that a row takes, on average over the file.
+    /// Bytes that a row takes, on average over the file: of its text; in a Parquet file of numbers too.
     pub fn row_bytes(&self) -> usize {
         usize::try_from(self.form.bytes / self.form.rows.max(1) as u64).unwrap_or(usize::MAX)
     }
@@ -107,7 +138,7 @@ impl Stream {
 
     /// The columns of the file that are not read, as [`Table::left_out`].
     pub fn left_out(&self) -> &[String] {
-        self.form.left_out()
+        &self.form.left_out
     }
 
     /// The file or the name given for it.
@@ -115,7 +146,7 @@ impl Stream {
         &self.source
     }
 
-    /// All rows in the file's order, at most so many at a time: fewer at the end, and where their text is longer than 16 MiB.
+    /// All rows in the file's order, at most so many at a time: fewer at the end, and where they take more than 16 MiB.
     ///
     /// # Errors
     /// [`Error::Argument`] for 0 rows; what opening the file reports. Those of its cells come with their part.
@@ -123,7 +154,7 @@ impl Stream {
         if rows == 0 {
             return Err(Error::argument("parts", "0 rows at a time; give at least 1"));
         }
-        Ok(Parts { records: self.records()?, stream: self.clone(), rows, next: 0, passed: 0, ended: false })
+        Ok(Parts { pass: (self.open)()?, stream: self.clone(), rows, next: 0, passed: 0, ended: false })
     }
 
     /// So many rows spread evenly over all, drawn by `seed`, for [`Stream::select`] and [`Stream::without`]; all where there
@@ -147,13 +178,13 @@ impl Stream {
     /// [`Error::Argument`] for rows past the end or out of order; [`Error::Data`] for their cells.
     pub fn select(&self, rows: &[usize]) -> Result<Table> {
         let rows = self.of_file(rows)?;
-        let (mut records, mut row, mut taken) = (self.records()?, 0, 0);
+        let (mut pass, mut row, mut taken) = ((self.open)()?, 0, 0);
         let mut wanted = || {
             let is = rows.get(taken) == Some(&row);
             (row, taken) = (row + 1, taken + usize::from(is));
             is
         };
-        let table = fill(&mut records, &self.form, &self.options, (rows.len(), usize::MAX), &mut wanted)?;
+        let table = pass((rows.len(), usize::MAX), &mut wanted)?;
         if table.rows() == rows.len() { Ok(table) } else { Err(changed(&self.source)) }
     }
 
@@ -182,25 +213,17 @@ impl Stream {
         };
         Ok(rows.iter().map(place).collect())
     }
-
-    /// The file from its beginning, behind its header.
-    fn records(&self) -> Result<Records<Source>> {
-        let text = (self.open)().map_err(|e| Error::io(&self.source, e))?;
-        let mut records = Records::new(text, &self.source, &self.options)?;
-        self.form.check_header(&mut records)?;
-        Ok(records)
-    }
 }
 
 impl Parts {
     fn read(&mut self) -> Result<Table> {
-        let Parts { records, stream, next, passed, .. } = self;
+        let Parts { pass, stream, next, passed, .. } = self;
         let mut wanted = || {
             let is = stream.left_out.get(*passed) != Some(&*next);
             (*next, *passed) = (*next + 1, *passed + usize::from(!is));
             is
         };
-        let table = fill(records, &stream.form, &stream.options, (self.rows, PART_BYTES), &mut wanted)?;
+        let table = pass((self.rows, PART_BYTES), &mut wanted)?;
         let (read, all) = (self.next, self.stream.form.rows);
         if read > all || table.rows() == 0 && read < all {
             return Err(changed(&self.stream.source));

@@ -301,6 +301,19 @@ impl Table {
         out.flush().map_err(|e| Error::io("csv", e))
     }
 
+    /// Puts the rows of a table of the same columns below these.
+    #[cfg(feature = "parquet")]
+    pub(super) fn append(&mut self, below: Table) {
+        self.lines.extend(below.lines);
+        for (column, below) in self.columns.iter_mut().zip(below.columns) {
+            match (&mut column.values, below.values) {
+                (Values::Numbers(values), Values::Numbers(below)) => values.extend(below),
+                (Values::Text(values), Values::Text(below)) => values.extend(below),
+                _ => {} // of the same columns there are none
+            }
+        }
+    }
+
     pub(super) fn clone_without_columns(&self) -> Table {
         let (source, lines, left_out) = (self.source.clone(), self.lines.clone(), self.left_out.clone());
         Table { source, columns: Vec::new(), lines, left_out }

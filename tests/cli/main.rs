@@ -1,5 +1,7 @@
 //! The `tilework` command as a user runs it: results, files, exit codes, and what it says about bad input.
 
+#[cfg(target_os = "linux")]
+mod memory;
 mod models;
 
 use serde_json::Value;

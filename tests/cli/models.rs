@@ -137,6 +137,10 @@ fn parquet_and_arrow_files_are_taken_where_csv_is_by_a_build_that_reads_them() {
             1
         );
     }
+    let streamed =
+        |file: &str| json(folder, &format!("train {file} --model logistic --stream --device cpu --json --out m"));
+    let (csv, parquet) = (streamed("iris.csv"), streamed("iris.parquet"));
+    assert_eq!((&csv["rows"], &csv["metrics"]), (&parquet["rows"], &parquet["metrics"]));
     let said = error(folder, "train iris.feather --model logistic --stream", 1);
     assert!(said.starts_with("iris.feather: an Arrow file is read whole alone"), "{said}");
 }
@@ -425,40 +429,4 @@ fn error(folder: &Path, line: &str, code: i32) -> String {
     let errors: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
     assert_eq!(errors.len(), 1, "{line}: {said}");
     errors.concat()
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_stream_of_eight_times_the_rows_takes_no_more_memory() {
-    let folder = folder();
-    let row = |i: usize| format!("{},{},{}\n", i % 97, (i * 31) % 89, if i % 97 > 40 { "yes" } else { "no" });
-    // More rows than the sample that the preparation is learnt from.
-    let peak = |rows: usize| {
-        fs::write(folder.path().join("long.csv"), format!("a,b,c\n{}", (0..rows).map(row).collect::<String>()))
-            .unwrap();
-        fs::write(folder.path().join("few.csv"), format!("a,b,c\n{}", (0..90).map(row).collect::<String>())).unwrap();
-        let line = "train long.csv --test few.csv --model logistic --stream --json --device cpu --out m \
-                    --set batches.epochs=1,batches.batch_size=4096,batches.learning_rate=0.3";
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tilework"))
-            .args(line.split_whitespace())
-            .current_dir(folder.path())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut peak = 0;
-        while child.try_wait().unwrap().is_none() {
-            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-            let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-            peak = kib.map_or(peak, |kib| kib.trim().parse::<usize>().unwrap());
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
-        let out = child.wait_with_output().unwrap();
-        let out: Value = serde_json::from_slice(&out.stdout).unwrap();
-        assert_eq!(out["rows"]["train"], rows);
-        assert!(out["metrics"]["accuracy"].as_f64().unwrap() > 0.9, "{out}");
-        peak
-    };
-    let (one, eight) = (peak(60_000), peak(480_000));
-    // In memory, 420,000 more rows of two numbers and a text would take over 16 MB.
-    assert!(eight < one + 6 * 1024, "{one} kB, then {eight} kB");
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "npz")]
 mod npz;
+#[cfg(feature = "parquet")]
+mod parts;
 mod stream;
 #[cfg(feature = "parquet")]
 mod tables;
