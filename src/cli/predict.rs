@@ -1,7 +1,8 @@
 //! `tilework predict`: a model file and new rows in, predictions out.
 
 use super::failure::{Failure, Outcome};
-use super::{count, input, models, note, write_out};
+use super::models::{self, Loaded};
+use super::{count, input, note, write_out};
 use crate::data::{Schema, Table, Task};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
@@ -25,7 +26,8 @@ pub(super) struct PredictArgs {
     /// Where predictions go; the file appears whole or not at all [default: standard output]
     #[arg(long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
-    /// Where to run: auto, cpu, gpu, an index or part of a name of `tilework devices`
+    /// Where to run a network, a forest or boosting; other models run on the CPU: auto, cpu, gpu, an index or part of a name of
+    /// `tilework devices`
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
 }
@@ -41,16 +43,16 @@ pub(super) fn run(args: &PredictArgs) -> Outcome {
         input::apart("--out", out, &[&args.data, &args.model])?;
         check_writable(out)?;
     }
-    let named = (args.device != "auto").then(|| Device::open(&args.device)).transpose()?;
-    let (text, rows) = match models::is_pipeline(&args.model)? {
-        true => models::predictions(&args.model, &args.data)?,
-        false => {
-            let mut model = FittedMlp::load(&args.model, named.as_ref().unwrap_or(&Device::cpu()))?;
+    let (text, rows) = match models::load(&args.model)? {
+        Loaded::Pipeline(model) => models::predictions(*model, &args.data, &args.device)?,
+        Loaded::Other(archive) => {
+            let named = (args.device != "auto").then(|| Device::open(&args.device)).transpose()?;
+            let mut model = FittedMlp::of_archive(&archive, named.as_ref().unwrap_or(&Device::cpu()))?;
             let table = Table::read(&args.data, &model.schema().read_options())?;
             let features = model.schema().features_of(&table)?;
             let device = named.unwrap_or_else(|| Device::auto_for(&model.work(table.rows())));
             if *model.device() != device {
-                model = FittedMlp::load(&args.model, &device)?; // it was loaded to learn how much there is to do
+                model = FittedMlp::of_archive(&archive, &device)?; // it was made to learn how much there is to do
             }
             predictions(&model, &features)?
         }

@@ -3,7 +3,9 @@
 
 use super::problem::{Answer, Problem, check_sparse};
 use super::store::{Reader, Writer, read_part};
+use crate::cost::Work;
 use crate::data::Matrix;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use ndarray::Array2;
 use serde::Serialize;
@@ -100,6 +102,24 @@ pub trait Model: Debug + Send + Sync + 'static {
     fn restore(from: &Reader<'_>) -> Result<Self>
     where
         Self: Sized;
+
+    /// What moves the model to a device, where it can predict on one, as ensembles of trees can; `None` of all others, which
+    /// predict on the CPU.
+    fn movable(&self) -> Option<&dyn Movable> {
+        None
+    }
+}
+
+/// A fitted model that can predict on a device.
+pub trait Movable {
+    /// What predicting so many rows consists of, for [`Device::auto_for`].
+    fn work(&self, rows: usize) -> Work;
+
+    /// The same model on a device, for many rows at once.
+    ///
+    /// # Errors
+    /// Not enough memory on the device; a lost device.
+    fn on(&self, device: &Device) -> Result<Box<dyn Model>>;
 }
 
 /// What each feature counts in a model.

@@ -161,7 +161,8 @@ impl Mlp {
         progress: &mut dyn Progress,
     ) -> Result<FittedMlp> {
         self.check(train)?;
-        let (archive, description) = open(file)?;
+        let archive = Archive::load(file)?;
+        let description = description(&archive)?;
         let known = Schema { ignored: train.schema().ignored.clone(), ..description.schema.clone() };
         if known != *train.schema() {
             return Err(Error::format(file, "was trained on other columns or classes; resume with the same data"));
@@ -401,13 +402,16 @@ impl FittedMlp {
     /// # Errors
     /// A file that is damaged, foreign, or of another kind of model.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<FittedMlp> {
-        let path = path.as_ref();
-        let (archive, description) = open(path)?;
-        let Description { settings, schema, scaler, target, run } = description;
+        FittedMlp::of_archive(&Archive::load(path)?, device)
+    }
+
+    /// The same of a file that has been read.
+    pub(crate) fn of_archive(archive: &Archive, device: &Device) -> Result<FittedMlp> {
+        let Description { settings, schema, scaler, target, run } = description(archive)?;
         let mut model = settings.start(schema, scaler, target, device)?;
-        let net = take(&archive, "net.", device)?;
+        let (net, path) = (take(archive, "net.", device)?, archive.source());
         model.net.load_state(&net).map_err(|e| Error::format(path, format!("does not fit its description: {e}")))?;
-        model.standing = unpack(path, &archive, run, &model.net, &mut model.optimizer)?;
+        model.standing = unpack(path, archive, run, &model.net, &mut model.optimizer)?;
         Ok(model)
     }
 }
@@ -420,11 +424,9 @@ fn outputs(task: &Task) -> usize {
     }
 }
 
-fn open(path: &Path) -> Result<(Archive, Description)> {
-    let archive = Archive::load(path)?;
+fn description(archive: &Archive) -> Result<Description> {
     archive.expect_kind(KIND)?;
-    let description = archive.metadata_as()?;
-    Ok((archive, description))
+    archive.metadata_as()
 }
 
 /// The position of the largest; the first of equals.

@@ -1,6 +1,6 @@
 //! The classical models on the command line, over every row of `MODELS`.
 
-use super::{folder, good, run, text};
+use super::{bad, folder, good, run, text};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -177,6 +177,51 @@ fn columns_are_left_out_of_what_is_learnt_and_passed_over_in_what_is_predicted()
     good(folder, "train wide.csv --epochs 1 --drop id --device cpu --out m");
     let said = error(folder, "train wide.csv --resume m --epochs 2 --drop b --device cpu --out m", 2);
     assert!(said.starts_with("--drop: the file to go on with says"), "{said}");
+}
+
+#[test]
+fn trees_predict_on_the_device_that_is_asked_for_and_other_models_say_that_they_do_not() {
+    let folder = folder();
+    let folder = folder.path();
+    let gpu = tilework::Device::gpu().is_ok();
+    let numbers = |csv: &str| -> Vec<Vec<String>> {
+        csv.lines().map(|line| line.split(',').map(String::from).collect()).collect()
+    };
+    for (model, data) in
+        [("forest", "classes"), ("boosting", "classes"), ("forest", "numbers"), ("boosting", "numbers")]
+    {
+        good(folder, &format!("train {data}.csv --model {model} --device cpu --out m"));
+        let host = numbers(&good(folder, "predict --model m new.csv"));
+        let scores = json(folder, &format!("evaluate --model m {data}.csv --json"));
+        if !gpu {
+            assert!(bad(folder, "predict --model m new.csv --device gpu", 2).contains("gpu"));
+            continue;
+        }
+        let output = run(folder, "predict --model m new.csv --device gpu");
+        let said = text(&output.stderr);
+        assert!(said.starts_with("device: ") && said.ends_with(": asked for\n"), "{said}");
+        for (host, device) in host.iter().zip(numbers(text(&output.stdout))) {
+            for (host, device) in host.iter().zip(device) {
+                match (host.parse::<f64>(), device.parse::<f64>()) {
+                    (Ok(host), Ok(device)) => assert!((host - device).abs() <= 1e-12 * host.abs().max(1.0)),
+                    _ => assert_eq!(*host, device),
+                }
+            }
+        }
+        let on_gpu = json(folder, &format!("evaluate --model m {data}.csv --device gpu --json"));
+        assert_eq!(on_gpu["rows"], scores["rows"]);
+    }
+    if gpu {
+        good(folder, "train numbers.csv --model ridge --device cpu --out m");
+        let output = run(folder, "predict --model m new.csv --device gpu");
+        assert!(
+            text(&output.stderr).starts_with("device: ridge predicts on the CPU alone; "),
+            "{}",
+            text(&output.stderr)
+        );
+        assert_eq!(text(&output.stdout), good(folder, "predict --model m new.csv"));
+    }
+    assert!(bad(folder, "predict --model m new.csv --device nosuch", 2).contains("no device called 'nosuch'"));
 }
 
 #[test]

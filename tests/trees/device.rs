@@ -1,9 +1,12 @@
 use crate::common::devices;
 use crate::{Parts, diabetes, images};
 use ndarray::Array2;
+use tilework::data::{Column as TableColumn, Table};
+use tilework::models::balance::Decision;
+use tilework::models::prepare::{FittedPipeline, Outcome, Pipeline};
 use tilework::models::{
     Estimator, ExtraTreesClassifier, ExtraTreesRegressor, HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor,
+    HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor, Row,
 };
 use tilework::{Device, Rng};
 
@@ -101,4 +104,51 @@ fn rows_a_device_cannot_take_are_refused_as_without_it() {
     }
     assert!(there.predict(&Array2::<f64>::zeros((0, 1))).unwrap().is_empty());
     assert!(model.work(1000).transfer > 4000.0);
+}
+
+#[test]
+fn a_pipeline_predicts_scores_decides_and_is_saved_from_a_device() {
+    let classes: Vec<String> = (0..60).map(|i| ["low", "high"][usize::from(i % 10 > 4)].to_owned()).collect();
+    let numbers: Vec<f64> = (0..60).map(|i| f64::from(i % 10) + f64::from(i) / 100.0).collect();
+    let x = TableColumn::numbers("x", numbers.clone());
+    let of = |target| Table::new("t", vec![x.clone(), target]).unwrap();
+    let (labelled, measured) = (of(TableColumn::text("y", classes)), of(TableColumn::numbers("y", numbers.clone())));
+    let cases = [
+        ("random-forest-classifier", &labelled),
+        ("hist-gradient-boosting-classifier", &labelled),
+        ("extra-trees-regressor", &measured),
+        ("hist-gradient-boosting-regressor", &measured),
+    ];
+    for device in devices() {
+        for (kind, table) in cases {
+            let pipeline = || Pipeline::raw(Row::named(kind).unwrap());
+            let pipeline = match std::ptr::eq(table, &labelled) {
+                true => pipeline().deciding(Decision::Threshold(0.4)),
+                false => pipeline(),
+            };
+            let [host, there] = [(); 2].map(|()| pipeline.fit(table, None).unwrap());
+            assert!(there.work(60).is_some());
+            let there = there.on(&device).unwrap();
+            match (host.predict(table).unwrap(), there.predict(table).unwrap()) {
+                (Outcome::Values(host), Outcome::Values(there)) => near(there, host),
+                (host, there) => assert_eq!(host, there, "{kind} on {device}"),
+            }
+            let p =
+                |fitted: &FittedPipeline| fitted.predict_proba(table).unwrap().map(|p| p.into_raw_vec_and_offset().0);
+            match (p(&host), p(&there)) {
+                (Some(host), Some(there)) => near(there, host),
+                (host, there) => assert_eq!(host, there, "{kind} on {device}"),
+            }
+            let bytes = |fitted: &FittedPipeline| {
+                let folder = tempfile::tempdir().unwrap();
+                fitted.save(folder.path().join("m")).unwrap();
+                std::fs::read(folder.path().join("m")).unwrap()
+            };
+            assert!(bytes(&host) == bytes(&there), "{kind} on {device}");
+        }
+        let alone = Pipeline::raw(Row::named("ridge").unwrap()).fit(&measured, None).unwrap();
+        assert_eq!(alone.work(60), None);
+        let said = alone.on(&device).unwrap_err().to_string();
+        assert!(said.starts_with("pipeline: ridge predicts on the CPU alone: given "), "{said}");
+    }
 }

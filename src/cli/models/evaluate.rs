@@ -5,11 +5,10 @@ use super::super::{input, note, say};
 use super::fitted::on_table;
 use super::page::Page;
 use super::scored::Scored;
-use super::{is_pipeline, json};
+use super::{Loaded, json, load};
 use crate::data::{Dataset, Table, Target};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
-use crate::models::prepare::FittedPipeline;
 use crate::models::selection::Outcomes;
 use crate::models::{Answers, FittedMlp, Prediction};
 use clap::Args;
@@ -34,7 +33,7 @@ pub(crate) struct EvaluateArgs {
     /// Write each chart as SVG and PNG into this folder, which exists
     #[arg(long, value_name = "FOLDER")]
     charts: Option<PathBuf>,
-    /// Where to run a network: auto, cpu, gpu, an index or part of a name of `tilework devices`
+    /// Where to run a network, a forest or boosting; other models run on the CPU: auto, cpu, gpu, an index or part of a name of `tilework devices`
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
     /// Print one JSON object on standard output, nothing else
@@ -57,15 +56,15 @@ pub(crate) fn run(args: &EvaluateArgs) -> Outcome {
     if let Some(folder) = &args.charts {
         check_writable(folder.join("confusion.svg"))?;
     }
-    let (kind, scored) = match is_pipeline(&args.model)? {
-        true => {
-            let model = FittedPipeline::load(&args.model)?;
-            let (frame, outcomes) = on_table(&model, &args.data)?;
-            (model.settings().model.clone(), Scored::new(outcomes, &frame.task)?)
+    let (kind, scored) = match load(&args.model)? {
+        Loaded::Pipeline(model) => {
+            let kind = model.settings().model.clone();
+            let (frame, outcomes) = on_table(*model, &args.data, &args.device)?;
+            (kind, Scored::new(outcomes, &frame.task)?)
         }
-        false => {
+        Loaded::Other(archive) => {
             let device = Device::open(&args.device)?;
-            let model = FittedMlp::load(&args.model, &device)?;
+            let model = FittedMlp::of_archive(&archive, &device)?;
             note(format_args!("device: {device}: {}", device.reason()));
             let data = Dataset::matching(&Table::read(&args.data, &model.schema().read_options())?, model.schema())?;
             ("mlp".to_owned(), network(&model, &data)?)

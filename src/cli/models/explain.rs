@@ -4,7 +4,7 @@ use super::super::failure::{Failure, Outcome};
 use super::super::score::short;
 use super::super::{say, values};
 use super::fitted::weights;
-use super::{is_pipeline, json};
+use super::{Loaded, json, load};
 use crate::data::{Table, Task};
 use crate::error::Result;
 use crate::models::prepare::{FittedPipeline, Frame, names_of};
@@ -57,11 +57,10 @@ pub(super) type Worth = Vec<(String, Importance)>;
 
 pub(crate) fn run(args: &ExplainArgs) -> Outcome {
     let choice = args.scoring.as_deref().map(score).transpose().map_err(|e| Failure::usage(e.to_string()))?;
-    if !is_pipeline(&args.model)? {
+    let Loaded::Pipeline(model) = load(&args.model)? else {
         let text = "is a network, which has neither coefficients nor importances; explain another model";
         return Err(Failure::failed(format!("{}: {text}", args.model.display())));
-    }
-    let model = FittedPipeline::load(&args.model)?;
+    };
     let weights = weights(&model);
     let choice = choice
         .unwrap_or_else(|| Score::of_choice(if model.classes() > 0 { Predicts::Labels } else { Predicts::Values }));

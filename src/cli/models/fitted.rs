@@ -1,29 +1,61 @@
 //! Model files of pipelines: read, predicted with, and looked into.
 
 use super::super::failure::{Failure, Outcome};
+use super::super::note;
 use crate::data::{Table, Task};
+use crate::device::{Device, DeviceKind};
 use crate::io::Archive;
 use crate::models::prepare::{FittedPipeline, Outcome as Predicted, names_of};
 use crate::models::selection::Outcomes;
-use crate::models::{Influence, prepare::Frame};
+use crate::models::{Influence, Model, Reader, prepare::Frame};
 use std::path::Path;
 
-/// Whether a model file is one of a pipeline; `mlp` has files of its own.
-pub(crate) fn is_pipeline(path: &Path) -> Outcome<bool> {
-    Ok(Archive::load(path)?.kind == FittedPipeline::KIND)
+/// What a model file holds.
+pub(crate) enum Loaded {
+    Pipeline(Box<FittedPipeline>),
+    /// What `mlp` has files of its own for, or something else.
+    Other(Archive),
 }
 
-/// A pipeline with the outcomes on a table that has the target.
-pub(super) fn on_table(model: &FittedPipeline, file: &Path) -> Outcome<(Frame, Outcomes)> {
+pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
+    let archive = Archive::load(path)?;
+    match archive.kind == FittedPipeline::KIND {
+        true => Ok(Loaded::Pipeline(Box::new(FittedPipeline::restore(&Reader::of(&archive)?)?))),
+        false => Ok(Loaded::Other(archive)),
+    }
+}
+
+/// The pipeline where so many rows are to be predicted: on the device of that name, or for `auto` where it is quicker.
+fn placed(model: FittedPipeline, rows: usize, name: &str) -> Outcome<FittedPipeline> {
+    let (kind, work) = (model.model().kind(), model.work(rows));
+    let device = match (name, &work) {
+        ("auto", None) => return Ok(model),
+        ("auto", Some(work)) => Device::auto_for(work),
+        _ => Device::open(name)?,
+    };
+    if device.kind() == DeviceKind::Cpu {
+        return Ok(model); // where it is
+    }
+    if work.is_none() {
+        note(format_args!("device: {kind} predicts on the CPU alone; {device} is not used"));
+        return Ok(model);
+    }
+    note(format_args!("device: {device}: {}", device.reason()));
+    Ok(model.on(&device)?)
+}
+
+/// The frame of a table that has the target, and the outcomes on it.
+pub(super) fn on_table(model: FittedPipeline, file: &Path, device: &str) -> Outcome<(Frame, Outcomes)> {
     let frame = model.frame(&Table::read(file, &model.read_options())?)?;
-    let outcomes = Outcomes::of(model, &frame.problem())?;
+    let model = placed(model, frame.x.nrows(), device)?;
+    let outcomes = Outcomes::of(&model, &frame.problem())?;
     Ok((frame, outcomes))
 }
 
 /// CSV, and the number of its rows.
-pub(crate) fn predictions(path: &Path, data: &Path) -> Outcome<(Vec<u8>, usize)> {
-    let model = FittedPipeline::load(path)?;
+pub(crate) fn predictions(model: FittedPipeline, data: &Path, device: &str) -> Outcome<(Vec<u8>, usize)> {
     let table = Table::read(data, &model.read_options())?;
+    let model = placed(model, table.rows(), device)?;
     let mut out = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Failure::failed(format!("predictions: {error}"));
     let target = model.target().unwrap_or("prediction").to_owned();

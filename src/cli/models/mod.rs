@@ -17,7 +17,7 @@ mod watch;
 pub(super) use compare::{CompareArgs, run as compare};
 pub(super) use evaluate::{EvaluateArgs, network_page, run as evaluate};
 pub(super) use explain::{ExplainArgs, run as explain};
-pub(super) use fitted::{is_pipeline, predictions};
+pub(super) use fitted::{Loaded, load, predictions};
 pub(super) use names::is_mlp;
 pub(super) use train::{Common, ModelArgs, run as train};
 

@@ -4,7 +4,9 @@ use super::chain::Chain;
 use super::frame::{Frame, Outcome, answers_of, matrix};
 use super::pipeline::{OP, Pipeline, blame};
 use super::transformer::{Feature, Transform, names_of};
+use crate::cost::Work;
 use crate::data::{Chosen, Kind, Matrix, ReadOptions, Table, Task};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::io::Archive;
 use crate::models::balance::Rule;
@@ -145,6 +147,34 @@ impl FittedPipeline {
     /// The model at its end.
     pub fn model(&self) -> &dyn Model {
         &*self.model
+    }
+
+    /// What predicting so many rows by the model at its end consists of, for [`Device::auto_for`]; `None` where that predicts on the
+    /// CPU alone.
+    pub fn work(&self, rows: usize) -> Option<Work> {
+        self.model.movable().map(|model| model.work(rows))
+    }
+
+    /// The same with the model at its end on a device; the steps before it stay on the CPU.
+    ///
+    /// ```
+    /// use tilework::{Device, data::{Column, Table}};
+    /// use tilework::models::{RandomForestRegressor, prepare::Pipeline};
+    /// let numbers = |from: u8| (0..20).map(|i| f64::from(from + i % 7)).collect::<Vec<_>>();
+    /// let table = Table::new("t", vec![Column::numbers("x", numbers(0)), Column::numbers("y", numbers(9))])?;
+    /// let fitted = Pipeline::new(&RandomForestRegressor::default())?.fit(&table, None)?;
+    /// let device = Device::auto_for(&fitted.work(20).unwrap()); // the CPU, for 20 rows
+    /// println!("{:?}", fitted.on(&device)?.predict(&table)?);
+    /// # Ok::<(), tilework::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a model that predicts on the CPU alone; not enough memory on the device; a lost device.
+    pub fn on(self, device: &Device) -> Result<FittedPipeline> {
+        let kind = self.model.kind();
+        let model = self.model.movable().map(|model| model.on(device)).transpose()?;
+        let alone = || Error::argument(OP, format!("{kind} predicts on the CPU alone: given {device}; leave it there"));
+        Ok(FittedPipeline { model: model.ok_or_else(alone)?, ..self })
     }
 
     /// The least probability of class 1 for which it decides, or score of a model without probabilities; `None` unless it was

@@ -8,7 +8,7 @@ use super::settings::{ClassCriterion, MaxFeatures, Rules, Splitter, ValueCriteri
 use crate::data::Matrix;
 use crate::error::Result;
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, largest};
+use crate::models::estimator::{Estimator, Influence, Model, Movable, Prediction, largest};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
@@ -299,6 +299,10 @@ impl Note {
 }
 
 impl Model for FittedForestClassifier {
+    fn movable(&self) -> Option<&dyn Movable> {
+        Some(self)
+    }
+
     fn kind(&self) -> &'static str {
         self.kind
     }
@@ -341,6 +345,10 @@ impl Model for FittedForestClassifier {
 }
 
 impl Model for FittedForestRegressor {
+    fn movable(&self) -> Option<&dyn Movable> {
+        Some(self)
+    }
+
     fn kind(&self) -> &'static str {
         self.kind
     }

@@ -7,8 +7,10 @@ use crate::cost::Work;
 use crate::data::Matrix;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Model, check_rows, check_width, largest};
+use crate::models::estimator::{Influence, Model, Movable, Prediction, check_rows, check_width, largest};
+use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
+use std::borrow::Cow;
 
 /// A fitted model whose trees lie on a device: what [`FittedForestClassifier::on`] and its like give. Trees go there once, rows
 /// with each prediction.
@@ -16,21 +18,25 @@ use ndarray::Array2;
 /// A row ends in the same leaves as without it, and their values are added in units of at most 2⁻⁶⁰ of the largest possible sum:
 /// predictions are the same on every device, and differ from those of the model itself by its own rounding in f64 alone.
 #[derive(Debug)]
-pub struct TreesOnDevice<'a, M> {
-    model: &'a M,
+pub struct TreesOnDevice<'a, M: Clone> {
+    model: Cow<'a, M>,
     trees: Packed,
 }
 
-impl<M> TreesOnDevice<'_, M> {
+impl<M: Clone> TreesOnDevice<'_, M> {
     /// Where it predicts.
     pub fn device(&self) -> &Device {
         self.trees.device()
     }
 }
 
-/// What each model has: its trees, how many groups of them add to outputs of their own, and its outputs.
+/// What each model has: its trees, how many groups of them add to outputs of their own, and its outputs; and on a device, what it
+/// predicts, its probabilities and its scores.
 macro_rules! on_device {
-    ($($fitted:ident, |$model:ident| $trees:expr, $groups:expr, $outputs:expr;)*) => {$(
+    ($(
+        $fitted:ident, |$model:ident| $trees:expr, $groups:expr, $outputs:expr;
+        $outcome:expr, $probabilities:expr, $decision:expr;
+    )*) => {$(
         impl $fitted {
             /// The model on a device, for many rows at once: on a GPU, one kernel for all trees.
             ///
@@ -38,7 +44,8 @@ macro_rules! on_device {
             /// Not enough memory on the device; a lost device.
             pub fn on(&self, device: &Device) -> Result<TreesOnDevice<'_, $fitted>> {
                 let $model = self;
-                Ok(TreesOnDevice { model: self, trees: Packed::new(self.kind(), $trees, $groups, device)? })
+                let trees = Packed::new(self.kind(), $trees, $groups, device)?;
+                Ok(TreesOnDevice { model: Cow::Borrowed(self), trees })
             }
 
             /// What predicting so many rows consists of, for [`Device::auto_for`].
@@ -47,14 +54,77 @@ macro_rules! on_device {
                 work($trees, self.width(), $outputs, rows)
             }
         }
+
+        impl Movable for $fitted {
+            fn work(&self, rows: usize) -> Work {
+                $fitted::work(self, rows)
+            }
+
+            fn on(&self, device: &Device) -> Result<Box<dyn Model>> {
+                let trees = $fitted::on(self, device)?.trees;
+                Ok(Box::new(TreesOnDevice::<'static, $fitted> { model: Cow::Owned(self.clone()), trees }))
+            }
+        }
+
+        impl Model for TreesOnDevice<'static, $fitted> {
+            fn kind(&self) -> &'static str {
+                self.model.kind()
+            }
+
+            fn width(&self) -> usize {
+                self.model.width()
+            }
+
+            fn classes(&self) -> usize {
+                self.model.classes()
+            }
+
+            fn outcome(&self, x: Matrix<'_>) -> Result<Prediction> {
+                let of: fn(&Self, Matrix<'_>) -> Result<Prediction> = $outcome;
+                of(self, x)
+            }
+
+            fn probabilities(&self, x: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+                let of: fn(&Self, Matrix<'_>) -> Result<Option<Array2<f64>>> = $probabilities;
+                of(self, x)
+            }
+
+            fn decision(&self, x: Matrix<'_>) -> Result<Option<Array2<f64>>> {
+                let of: fn(&Self, Matrix<'_>) -> Result<Option<Array2<f64>>> = $decision;
+                of(self, x)
+            }
+
+            fn influence(&self) -> Option<Influence> {
+                self.model.influence()
+            }
+
+            fn store(&self, out: &mut Writer<'_>) -> Result<()> {
+                self.model.store(out)
+            }
+
+            /// On the CPU: a file knows no device.
+            fn restore(from: &Reader<'_>) -> Result<Self> {
+                let model = $fitted::restore(from)?;
+                let trees = model.on(&Device::cpu())?.trees;
+                Ok(TreesOnDevice { model: Cow::Owned(model), trees })
+            }
+
+            fn movable(&self) -> Option<&dyn Movable> {
+                Some(&*self.model)
+            }
+        }
     )*};
 }
 
 on_device! {
     FittedForestClassifier, |model| &model.trees, 1, model.classes();
+    |at, x| at.predict(x).map(Prediction::Labels), |at, x| at.predict_proba(x).map(Some), |_, _| Ok(None);
     FittedForestRegressor, |model| &model.trees, 1, 1;
+    |at, x| at.predict(x).map(Prediction::Values), |_, _| Ok(None), |_, _| Ok(None);
     FittedHistGradientBoostingClassifier, |model| model.trees(), model.start().len(), model.start().len();
+    |at, x| at.predict(x).map(Prediction::Labels), |at, x| at.predict_proba(x).map(Some), |at, x| at.decision_function(x).map(Some);
     FittedHistGradientBoostingRegressor, |model| model.trees(), 1, 1;
+    |at, x| at.predict(x).map(Prediction::Values), |_, _| Ok(None), |_, _| Ok(None);
 }
 
 impl TreesOnDevice<'_, FittedForestClassifier> {

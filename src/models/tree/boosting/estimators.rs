@@ -5,7 +5,7 @@ use super::loss::{BoostingLoss, Loss};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_width};
+use crate::models::estimator::{Estimator, Influence, Model, Movable, Prediction, check_width};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::tree::nodes::Tree;
@@ -369,6 +369,10 @@ impl Ensemble {
 }
 
 impl Model for FittedHistGradientBoostingClassifier {
+    fn movable(&self) -> Option<&dyn Movable> {
+        Some(self)
+    }
+
     fn kind(&self) -> &'static str {
         HistGradientBoostingClassifier::NAME
     }
@@ -412,6 +416,10 @@ impl Model for FittedHistGradientBoostingClassifier {
 }
 
 impl Model for FittedHistGradientBoostingRegressor {
+    fn movable(&self) -> Option<&dyn Movable> {
+        Some(self)
+    }
+
     fn kind(&self) -> &'static str {
         HistGradientBoostingRegressor::NAME
     }
