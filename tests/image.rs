@@ -98,6 +98,88 @@ fn crops_and_flips_are_pillow_s() {
     assert!(seen.iter().all(|&n| n > 60), "{seen:?} of 400, each 100 on average with a deviation of 9");
 }
 
+fn load_upright(name: &str) -> Image {
+    Image::load_upright(path(&format!("pictures/{name}"))).unwrap()
+}
+
+/// A JPEG file with these bytes as its EXIF data.
+fn noted(exif: &[u8]) -> Vec<u8> {
+    let length = (exif.len() + 8) as u16;
+    let segment = [&[0xff, 0xe1][..], &length.to_be_bytes(), b"Exif\0\0", exif].concat();
+    let file = file("grey.jpg");
+    [&file[..2], &segment, &file[2..]].concat()
+}
+
+/// A directory of one entry: an orientation.
+fn oriented(orientation: u16, big: bool) -> Vec<u8> {
+    let of = |values: &[u16]| -> Vec<u8> {
+        values.iter().flat_map(|v| if big { v.to_be_bytes() } else { v.to_le_bytes() }).collect()
+    };
+    let start: &[u8] = if big { b"MM\0*\0\0\0\x08" } else { b"II*\0\x08\0\0\0" };
+    let count = if big { of(&[0, 1]) } else { of(&[1, 0]) };
+    [start, &of(&[1, 0x0112, 3]), &count, &of(&[orientation, 0, 0, 0])].concat()
+}
+
+#[test]
+fn pictures_are_turned_upright_as_by_pillow_where_that_is_asked_for() {
+    let golden = json("image.json");
+    for (orientation, expected) in (1..=8).zip(golden["upright"].as_array().unwrap()) {
+        let name = format!("turned_{orientation}.png");
+        let image = load_upright(&name);
+        assert_eq!(
+            (image.height() as u64, image.width() as u64),
+            (expected["height"].as_u64().unwrap(), expected["width"].as_u64().unwrap())
+        );
+        assert_eq!(image.pixels(), bytes(&expected["pixels"]), "{orientation}");
+        assert_eq!((load(&name).height(), load(&name).width()), (4, 6));
+        // The same of JPEG, in both orders of bytes.
+        let whole = load("grey.jpg");
+        let sides = if orientation > 4 { (40, 24) } else { (24, 40) };
+        let [big, little] = [true, false].map(|big| noted(&oriented(orientation, big)));
+        let turned = Image::read_upright(Cursor::new(&big), "a.jpg").unwrap();
+        assert_eq!((turned.height(), turned.width()), sides, "{orientation}");
+        assert_eq!(turned, Image::read_upright(Cursor::new(&little), "a.jpg").unwrap());
+        assert_eq!(Image::read(Cursor::new(&big), "a.jpg").unwrap(), whole);
+    }
+    let (image, exact) = (load_upright("turned.jpg"), bytes(&golden["turned.jpg"]));
+    assert_eq!((image.height(), image.width()), (40, 24));
+    assert!(image.pixels().iter().zip(&exact).all(|(a, b)| a.abs_diff(*b) <= 5));
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        fs::create_dir(folder.path().join(class)).unwrap();
+        fs::write(folder.path().join(class).join("1.png"), file("turned_6.png")).unwrap();
+    }
+    for (upright, image) in [(true, load_upright("turned_6.png")), (false, load("turned_6.png"))] {
+        let options = ImageOptions { height: 4, width: 4, color: Color::Grey, upright, ..ImageOptions::default() };
+        let pictures = ImageFolder::open(folder.path(), options).unwrap();
+        assert_eq!(pictures.image(0).unwrap(), image.resize(4, 4, Filter::Bilinear).unwrap());
+    }
+}
+
+#[test]
+fn a_damaged_note_of_the_orientation_turns_nothing() {
+    let (whole, good) = (load("grey.jpg"), oriented(6, true));
+    let read = |exif: &[u8]| Image::read_upright(Cursor::new(noted(exif)), "a.jpg").unwrap();
+    assert_eq!(read(&good).height(), 40);
+    for length in 1..good.len() - 6 {
+        assert_eq!(read(&good[..length]), whole, "{length} bytes");
+    }
+    for (at, byte) in [(0, b'x'), (4, 0xff), (7, 0xff), (9, 0), (11, 0x13), (13, 4), (19, 9), (19, 0)] {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        assert_eq!(read(&bytes), whole, "byte {at} is {byte}");
+    }
+    let mut rng = Rng::seed(9);
+    for _ in 0..300 {
+        let bytes: Vec<u8> = rng.uniforms(40).iter().map(|v| (v * 256.0) as u8).collect();
+        let start = [&b"MM\0*"[..], &bytes].concat();
+        for exif in [&bytes, &start, &[&good[..8], &bytes].concat()] {
+            assert_eq!(read(exif).pixels().len(), whole.pixels().len());
+        }
+    }
+    assert_eq!(load_upright("rgb.png"), load("rgb.png"));
+}
+
 #[test]
 fn channels_come_first_and_are_normalized_each_by_itself() {
     let rgb = load("rgb.png");

@@ -1,5 +1,6 @@
 //! Files of pictures.
 
+use super::upright::orientation;
 use super::{Color, Image, numel};
 use crate::error::{Error, Result};
 use crate::io::write_atomic;
@@ -33,29 +34,32 @@ impl Image {
     /// [`Error::Io`] when the file cannot be read; [`Error::Format`] for another kind of file, one that is damaged or cut off,
     /// and more than 2²⁷ pixels, which are not even allocated.
     pub fn load(path: impl AsRef<Path>) -> Result<Image> {
-        let path = path.as_ref();
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        Image::read(BufReader::new(file), &path.display().to_string())
+        Image::read(opened(path.as_ref())?, &path.as_ref().display().to_string())
+    }
+
+    /// As [`Image::load`], turned as the camera was held, by what the file notes of it (EXIF's orientation): Pillow's
+    /// `ImageOps.exif_transpose`. A note that is missing or damaged turns nothing.
+    ///
+    /// # Errors
+    /// As [`Image::load`].
+    pub fn load_upright(path: impl AsRef<Path>) -> Result<Image> {
+        Image::read_upright(opened(path.as_ref())?, &path.as_ref().display().to_string())
     }
 
     /// Reads the bytes of a PNG or JPEG file from anywhere. `name` stands for the file in errors.
     ///
     /// # Errors
     /// As [`Image::load`].
-    pub fn read(mut input: impl BufRead + Seek, name: &str) -> Result<Image> {
-        let io = |e| Error::io(name, e);
-        let mut start = Vec::new();
-        input.by_ref().take(8).read_to_end(&mut start).map_err(io)?;
-        input.rewind().map_err(io)?;
-        match start.as_slice() {
-            [0x89, b'P', b'N', b'G', ..] => png(input, name),
-            [0xff, 0xd8, ..] => jpeg(input, name),
-            _ => {
-                let begins = String::from_utf8_lossy(&start);
-                let message = format!("no picture that is read: it begins with {begins:?}; convert it to PNG or JPEG");
-                Err(Error::format(name, message))
-            }
-        }
+    pub fn read(input: impl BufRead + Seek, name: &str) -> Result<Image> {
+        stored(input, name).map(|(image, _)| image)
+    }
+
+    /// As [`Image::read`], turned as [`Image::load_upright`].
+    ///
+    /// # Errors
+    /// As [`Image::load`].
+    pub fn read_upright(input: impl BufRead + Seek, name: &str) -> Result<Image> {
+        stored(input, name).map(|(image, orientation)| image.upright(orientation))
     }
 
     /// Writes a PNG file. It appears whole or not at all.
@@ -79,6 +83,27 @@ impl Image {
     }
 }
 
+fn opened(path: &Path) -> Result<BufReader<File>> {
+    File::open(path).map(BufReader::new).map_err(|e| Error::io(path, e))
+}
+
+/// A picture as it is in the file, and its orientation.
+fn stored(mut input: impl BufRead + Seek, name: &str) -> Result<(Image, u16)> {
+    let io = |e| Error::io(name, e);
+    let mut start = Vec::new();
+    input.by_ref().take(8).read_to_end(&mut start).map_err(io)?;
+    input.rewind().map_err(io)?;
+    match start.as_slice() {
+        [0x89, b'P', b'N', b'G', ..] => png(input, name),
+        [0xff, 0xd8, ..] => jpeg(input, name),
+        _ => {
+            let begins = String::from_utf8_lossy(&start);
+            let message = format!("no picture that is read: it begins with {begins:?}; convert it to PNG or JPEG");
+            Err(Error::format(name, message))
+        }
+    }
+}
+
 /// Memory for a picture whose header declares this size.
 fn buffer(name: &str, color: Color, height: usize, width: usize, bytes: usize) -> Result<Vec<u8>> {
     numel("header", color, height, width).map_err(|e| Error::format(name, e.to_string()))?;
@@ -93,7 +118,7 @@ fn buffer(name: &str, color: Color, height: usize, width: usize, bytes: usize) -
     Ok(pixels)
 }
 
-fn png(input: impl BufRead + Seek, name: &str) -> Result<Image> {
+fn png(input: impl BufRead + Seek, name: &str) -> Result<(Image, u16)> {
     let wrong = |e| match e {
         png::DecodingError::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => Error::io(name, e),
         e => Error::format(name, format!("damaged or cut off: {e}; save it again")),
@@ -116,10 +141,11 @@ fn png(input: impl BufRead + Seek, name: &str) -> Result<Image> {
         let colors = pixels.chunks_exact(there).flat_map(|pixel| pixel.iter().take(kept.channels()));
         pixels = colors.copied().collect();
     }
-    Image::new(pixels, kept, height, width)
+    let turned = reader.info().exif_metadata.as_deref().map_or(1, orientation);
+    Ok((Image::new(pixels, kept, height, width)?, turned))
 }
 
-fn jpeg(input: impl Read, name: &str) -> Result<Image> {
+fn jpeg(input: impl Read, name: &str) -> Result<(Image, u16)> {
     let cut = || Error::format(name, "cut off: the end of the picture is missing; save it again");
     let wrong = |e| match e {
         DecodeErrors::IoErrors(_) | DecodeErrors::ExhaustedData => cut(),
@@ -143,7 +169,8 @@ fn jpeg(input: impl Read, name: &str) -> Result<Image> {
         return Err(cut());
     }
     decoder.decode_into(&mut pixels).map_err(wrong)?;
-    Image::new(pixels, kept, height, width)
+    let turned = decoder.exif().map_or(1, |exif| orientation(exif));
+    Ok((Image::new(pixels, kept, height, width)?, turned))
 }
 
 /// Whether a JPEG file reaches its marker of the end.

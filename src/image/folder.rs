@@ -47,6 +47,8 @@ pub struct ImageOptions {
     pub width: usize,
     /// What a pixel consists of.
     pub color: Color,
+    /// Whether pictures are turned as the camera was held ([`Image::load_upright`]). torchvision and Keras do not turn them.
+    pub upright: bool,
     /// How pictures are resized, whatever the ratio of their sides.
     pub filter: Filter,
     /// Rows and columns that are resized to beyond height and width, and then cut off: around the middle, or around any part for
@@ -67,6 +69,7 @@ impl Default for ImageOptions {
             height: 224,
             width: 224,
             color: Color::Rgb,
+            upright: false,
             filter: Filter::Bilinear,
             margin: 0,
             horizontal_flip: 0.0,
@@ -150,7 +153,7 @@ impl ImageFolder {
     pub fn prepare(&self, image: &Image, device: &Device) -> Result<Tensor> {
         let ImageOptions { height, width, .. } = self.options;
         let image = self.fit(image)?.center_crop(height, width)?;
-        self.stack(&[0], device, |_| Ok(image.clone()))
+        self.stack(std::iter::once(Ok(image)), device)
     }
 
     fn resized(&self, index: usize) -> Result<Image> {
@@ -158,7 +161,7 @@ impl ImageFolder {
             let message = format!("picture {index} of {}; count from 0", self.found.files().len());
             return Err(Error::argument(OP, message));
         };
-        self.fit(&Image::load(path)?)
+        self.fit(&if self.options.upright { Image::load_upright(path)? } else { Image::load(path)? })
     }
 
     fn fit(&self, image: &Image) -> Result<Image> {
@@ -174,36 +177,31 @@ impl ImageFolder {
         &self,
         indices: &[usize],
         device: &Device,
-        image: impl FnMut(usize) -> Result<Image>,
+        mut image: impl FnMut(usize) -> Result<Image>,
     ) -> Result<(Tensor, Tensor)> {
-        let x = self.stack(indices, device, image)?;
+        let x = self.stack(indices.iter().map(|&index| image(index)), device)?;
         let labels: Vec<u32> = indices.iter().filter_map(|&index| self.found.labels().get(index).copied()).collect();
         Ok((x, Tensor::from_slice(&labels, [labels.len()], device).check()?.clone()))
     }
 
-    fn stack(
-        &self,
-        indices: &[usize],
-        device: &Device,
-        mut image: impl FnMut(usize) -> Result<Image>,
-    ) -> Result<Tensor> {
+    fn stack(&self, images: impl ExactSizeIterator<Item = Result<Image>>, device: &Device) -> Result<Tensor> {
         let ImageOptions { height, width, color, ref normalize, .. } = self.options;
         let one = numel(OP, color, height, width)?;
         let mut values: Vec<f32> = Vec::new();
-        let numel = indices.len().checked_mul(one).filter(|&numel| numel > 0);
+        let count = images.len();
+        let numel = count.checked_mul(one).filter(|&numel| numel > 0);
         if numel.is_none_or(|numel| values.try_reserve_exact(numel).is_err()) {
-            let message =
-                format!("{} pictures of {one} numbers; give at least one, and as many as fit in memory", indices.len());
+            let message = format!("{count} pictures of {one} numbers; give at least one, and as many as fit in memory");
             return Err(Error::argument(OP, message));
         }
-        for &index in indices {
-            let mut array = image(index)?.to_array();
+        for image in images {
+            let mut array = image?.to_array();
             if let Some(normalize) = normalize {
                 array = normalize.apply(array)?;
             }
             values.extend(&array);
         }
-        let shape = [indices.len(), color.channels(), height, width];
+        let shape = [count, color.channels(), height, width];
         Tensor::from_vec(values, shape, device).check().cloned()
     }
 }

@@ -1,7 +1,8 @@
 //! Pictures as tensors: PNG and JPEG files, resizing and cropping, folders of classes.
 //!
 //! Names and results are Pillow's and torchvision's. A picture has 8 bits a channel, as files have, until
-//! [`Image::to_array`] makes `[C, H, W]` of it. The orientation that a camera noted beside the picture is not applied.
+//! [`Image::to_array`] makes `[C, H, W]` of it. The orientation that a camera noted beside the picture is applied where it is
+//! asked for, by [`Image::load_upright`] and [`ImageOptions::upright`]; torchvision and Keras do not apply it.
 //!
 //! ```
 //! use tilework::image::{Color, Filter, Image, Normalize};
@@ -18,6 +19,7 @@ mod file;
 mod folder;
 mod normalize;
 mod resize;
+mod upright;
 
 pub use folder::{ImageFolder, ImageOptions};
 pub use normalize::Normalize;

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "pictures"
@@ -51,4 +51,18 @@ smooth.save(FOLDER / "progressive.jpg", quality=95, progressive=True, subsamplin
 smooth.convert("L").save(FOLDER / "grey.jpg", quality=95)
 for name in ["rgb.jpg", "progressive.jpg", "grey.jpg"]:
     out[name] = flat(Image.open(FOLDER / name))
+
+# Every pixel another, as each of the eight orientations stores it; and what Pillow makes of it.
+places = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6) * 10)
+out["upright"] = []
+for orientation in range(1, 9):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    places.save(FOLDER / f"turned_{orientation}.png", exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(FOLDER / f"turned_{orientation}.png"))
+    out["upright"].append({"height": upright.height, "width": upright.width, "pixels": flat(upright)})
+exif = Image.Exif()
+exif[0x010E], exif[0x0112] = "a picture", 6
+smooth.save(FOLDER / "turned.jpg", quality=95, exif=exif)
+out["turned.jpg"] = flat(ImageOps.exif_transpose(Image.open(FOLDER / "turned.jpg")))
 (HERE / "image.json").write_text(json.dumps(out, separators=(",", ":")))
