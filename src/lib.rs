@@ -23,6 +23,7 @@
 #[cfg(feature = "audio")]
 pub mod audio;
 pub mod autograd;
+mod checksum;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cost;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The modules of `src/`, lowest layer first. A module uses those of its own line and of the lines above it.
 const LAYERS: &[&[&str]] = &[
-    &["error", "shape", "dtype", "rng"],
+    &["checksum", "error", "shape", "dtype", "rng"],
     &["expr"],
     &["device"],
     &["plan"],

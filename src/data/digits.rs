@@ -66,6 +66,7 @@ fn read(bytes: &[u8], parts: &mut [(Vec<f32>, Vec<u32>); 2]) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checksum::{BASIS, fnv1a};
 
     fn labels(data: &Dataset) -> &[u32] {
         match data.target() {
@@ -76,13 +77,9 @@ mod tests {
 
     /// FNV-1a 64 of each row's 64 pixels and label as bytes.
     fn checksum(data: &Dataset) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for (row, &label) in data.features().chunks(64).zip(labels(data)) {
-            for byte in row.iter().map(|&v| (v * 16.0) as u8).chain([label as u8]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
-        hash
+        let rows = data.features().chunks(64).zip(labels(data));
+        let bytes = rows.flat_map(|(row, &label)| row.iter().map(|&v| (v * 16.0) as u8).chain([label as u8]));
+        fnv1a(BASIS, &bytes.collect::<Vec<_>>())
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! A file that is missing, damaged, of another version or not to be written costs time and nothing else: it is made again.
 
+use crate::checksum::{BASIS, fnv1a};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -68,9 +69,8 @@ fn file(folder: &Path, kind: &str, key: &str) -> PathBuf {
     folder.join(format!("{kind}-{:016x}", sum(key.as_bytes())))
 }
 
-/// FNV-1a of 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>).
 fn sum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    fnv1a(BASIS, bytes)
 }
 
 #[cfg(test)]

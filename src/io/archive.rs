@@ -6,6 +6,7 @@
 use super::file::write_atomic;
 use super::header::{Entry, Header, MAX_HEADER};
 use super::host::{FileType, HostTensor};
+use crate::checksum::{BASIS, fnv1a};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use serde::de::DeserializeOwned;
@@ -282,13 +283,12 @@ fn read_error(path: &Path, error: io::Error) -> Error {
     }
 }
 
-/// FNV-1a, 64 bits (Fowler, Noll, Vo; <http://www.isthe.com/chongo/tech/comp/fnv/>): finds damage, not intent. Every single
-/// changed byte changes it, because each step is a bijection.
+/// [`fnv1a`] of all that is in a file.
 struct Checksum(u64);
 
 impl Checksum {
     fn new(description: &str) -> Checksum {
-        let mut sum = Checksum(0xcbf2_9ce4_8422_2325);
+        let mut sum = Checksum(BASIS);
         sum.update(description.as_bytes());
         sum
     }
@@ -299,7 +299,7 @@ impl Checksum {
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        self.0 = fnv1a(self.0, bytes);
     }
 
     fn text(&self) -> String {
