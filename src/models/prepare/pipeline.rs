@@ -10,7 +10,7 @@ use super::transformer::{Feature, Transformer, names_of, plain_features};
 use crate::data::{Kind, Table};
 use crate::error::{Error, Result};
 use crate::models::balance::{Balance, Decision};
-use crate::models::{Estimator, Missing, Model, Problem, Row};
+use crate::models::{Estimator, Model, Problem, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -175,10 +175,8 @@ impl Pipeline {
     fn learn_as(&self, problem: &Problem<'_>, features: Vec<Feature>, table: Option<&Table>) -> Result<FittedPipeline> {
         self.check()?;
         let row = Row::named(&self.model)?;
-        match row.missing {
-            _ if !self.steps.is_empty() => problem.check_but_missing(OP)?,
-            Missing::Learnt => problem.check_but_missing(OP)?,
-            Missing::Refused => problem.check(OP)?,
+        if !self.steps.is_empty() {
+            problem.check_but_missing(OP)?; // without steps the model looks at the same rows
         }
         let (chain, x) = Chain::learn(&self.steps, problem, &features)?;
         let made = chain.features(&features);
