@@ -7,14 +7,15 @@
 use std::fmt;
 
 use gemm_common::Parallelism;
+use gemm_f32::gemm::f32::get_gemm_fn;
 
 use super::matvec::{self, Rows};
+use super::parallel;
 use super::streamed::{self, Along};
 use crate::error::{Error, Result};
 
-/// Multiply-adds below which one thread computes the product: 160³, some 30 µs on one core at 250 GFLOP/s. Waking helpers costs
-/// 5 to 11 µs, and each packs operands for itself.
-const SERIAL_PRODUCT: usize = 1 << 22;
+/// Multiply-adds that a part of a product has at least, some 8 µs of them: each part packs operands for itself.
+const PART: usize = 1 << 20;
 
 /// A matrix in a slice: element `(i, j)` lies at `offset + i * row_stride + j * col_stride`. Strides may be 0 or negative.
 #[derive(Clone, Copy)]
@@ -76,49 +77,21 @@ pub fn matmul(dst: &mut [f32], a: Mat, b: Mat, threads: usize) -> Result<()> {
     {
         return Ok(());
     }
-    if a.col_stride == 1 && b.row_stride == 1 && streams(m, n, k) && a.in_bounds() && b.in_bounds() {
-        streamed(dst, a, b, threads);
+    if a.in_bounds() && b.in_bounds() && a.col_stride == 1 && b.row_stride == 1 && streams(&a, &b) {
+        let rows = Along { values: a.values, offset: a.offset, count: m, stride: a.row_stride, depth: k };
+        let columns = Along { values: b.values, offset: b.offset, count: n, stride: b.col_stride, depth: k };
+        streamed::products(threads, dst, rows, columns);
         return Ok(());
     }
-    let size = m.saturating_mul(n).saturating_mul(k);
-    let parallelism =
-        if threads <= 1 || size < SERIAL_PRODUCT { Parallelism::None } else { Parallelism::Rayon(threads) };
-    product(dst, a, b, parallelism)
+    product(dst, a, b, threads)
 }
 
-/// Whether operands that both lie along `K` are multiplied by [`streamed`](super::streamed). Below, turning numbers round on the
-/// way in and out costs more than it saves; beyond, one chain along `K` would be longer than those of `gemm`.
-fn streams(m: usize, n: usize, k: usize) -> bool {
-    m >= 24 && n >= 48 && (128..=4096).contains(&k)
-}
-
-/// `dst = a · b`, where both lie along `K`.
-fn streamed(dst: &mut [f32], a: Mat, b: Mat, threads: usize) {
-    struct Shared(*mut f32);
-    // SAFETY: the pointer is only used to write, each element by one thread.
-    unsafe impl Sync for Shared {}
-    impl Shared {
-        /// Writes from `place` on.
-        ///
-        /// # Safety
-        /// The elements are there, and nobody else touches them.
-        unsafe fn write(&self, place: usize, values: &[f32]) {
-            // SAFETY: the caller's promise; `values` lies elsewhere, since `dst` is borrowed exclusively.
-            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.0.add(place), values.len()) }
-        }
-    }
-    let (n, len, depth) = (b.cols, dst.len(), a.cols);
-    let shared = Shared(dst.as_mut_ptr());
-    let a = Along { values: a.values, offset: a.offset, count: a.rows, stride: a.row_stride, depth };
-    let b = Along { values: b.values, offset: b.offset, count: b.cols, stride: b.col_stride, depth };
-    streamed::products(threads, a, b, |row, first, sums| {
-        let place = row * n + first;
-        if first + sums.len() <= n && place + sums.len() <= len {
-            // SAFETY: just checked to lie in `dst`; `products` calls once for each pair of a row of `a` and one of `b`, so
-            // that no two calls share an element.
-            unsafe { shared.write(place, sums) }
-        }
-    });
+/// Whether operands that both lie along `K` are multiplied by [`streamed`]: where `gemm`, which turns the second round, is slower.
+/// That costs it as much as 24 to 60 rows of the first, and twice that where rows lie whole KiB apart, all in a few places of the
+/// cache.
+fn streams(a: &Mat, b: &Mat) -> bool {
+    let smaller = a.rows.min(b.cols);
+    a.cols >= 192 && (smaller <= 96 || smaller <= 192 && b.col_stride % 256 == 0)
 }
 
 /// `dst = a · x` for a column `x`, when one axis of `a` is contiguous. False, and nothing done, otherwise.
@@ -145,8 +118,13 @@ fn with_vector(dst: &mut [f32], a: Mat, x: Mat, threads: usize) -> bool {
     true
 }
 
-/// The product, when all of it lies in the slices.
-fn product(dst: &mut [f32], a: Mat, b: Mat, parallelism: Parallelism) -> Result<()> {
+/// The product, when all of it lies in the slices: in parts, by columns or by rows, of which each thread takes one. `gemm` makes
+/// an element in the same way whatever it makes beside it.
+fn product(dst: &mut [f32], a: Mat, b: Mat, threads: usize) -> Result<()> {
+    struct Shared(*mut f32);
+    // SAFETY: the pointer is only used to write, each element by one thread.
+    unsafe impl Sync for Shared {}
+
     let (m, n, k) = (a.rows, b.cols, a.cols);
     if b.rows != k || m.checked_mul(n) != Some(dst.len()) || !a.in_bounds() || !b.in_bounds() {
         return Err(fault(format!("out of bounds: {a:?} by {b:?}")));
@@ -155,32 +133,49 @@ fn product(dst: &mut [f32], a: Mat, b: Mat, parallelism: Parallelism) -> Result<
         dst.fill(0.0);
         return Ok(());
     }
-    // The kernels write columns, so what they are given is the transposed product, dstᵀ = bᵀ · aᵀ.
-    // SAFETY: `dst` is exclusive and holds the m * n elements that are written, row by row. `in_bounds` has just shown that
-    // each element (i, j) of the two operands, i and j within the sizes given here, lies in its slice, so `offset` does too.
-    unsafe {
-        gemm_f32::gemm::f32::get_gemm_fn()(
-            n,
-            m,
-            k,
-            dst.as_mut_ptr(),
-            n as isize,
-            1,
-            false,
-            b.values.as_ptr().add(b.offset),
-            b.row_stride,
-            b.col_stride,
-            a.values.as_ptr().add(a.offset),
-            a.row_stride,
-            a.col_stride,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            parallelism,
-        );
-    }
+    // What is not cut is packed once for each part, and a first operand that lies along its columns is the one that costs.
+    let by_rows = a.col_stride != 1 || m > n;
+    let (len, unit) = if by_rows { (m, 24) } else { (n, 64) };
+    let size = m.saturating_mul(n).saturating_mul(k);
+    let part = len.div_ceil(threads.min(size / PART).max(1)).next_multiple_of(unit);
+    let multiply = get_gemm_fn();
+    let shared = Shared(dst.as_mut_ptr());
+    let whole = &shared;
+    let mut parts = vec![(); len.div_ceil(part)];
+    // A vector unit does some 50 multiply-adds while it does 20 of what `work` counts.
+    let work = (size / parts.len()) as u64 * 2 / 5;
+    parallel::for_chunks(threads, &mut parts, 1, work, |index, _| {
+        let (start, count) = (index * part, part.min(len - index * part));
+        let (rows, cols) = if by_rows { (start, 0) } else { (0, start) };
+        let (m, n_part) = if by_rows { (count, n) } else { (m, count) };
+        // The kernels write columns, so what they are given is the transposed product, dstᵀ = bᵀ · aᵀ.
+        // SAFETY: `dst` is exclusive and holds the elements of all parts, which share none; these are rows `rows..rows + m` of its
+        // columns `cols..cols + n_part`. `in_bounds` has just shown that each element of the two operands lies in its slice, so
+        // the first ones of their parts do.
+        unsafe {
+            multiply(
+                n_part,
+                m,
+                k,
+                whole.0.add(rows * n + cols),
+                n as isize,
+                1,
+                false,
+                b.values.as_ptr().add(b.offset).offset(b.col_stride * cols as isize),
+                b.row_stride,
+                b.col_stride,
+                a.values.as_ptr().add(a.offset).offset(a.row_stride * rows as isize),
+                a.row_stride,
+                a.col_stride,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
+    });
     Ok(())
 }
 
@@ -240,13 +235,13 @@ mod tests {
 
     #[test]
     fn operands_that_both_lie_along_k_agree_with_f64() {
-        for (m, n, k) in [(24, 48, 128), (32, 100, 131), (65, 49, 300), (129, 61, 784)] {
+        for (m, n, k) in [(24, 48, 192), (32, 100, 231), (1, 9, 300), (65, 49, 300), (129, 61, 784), (7, 300, 2000)] {
             let (a, b) = (numbers((m + 1) * (k + 3), 1), numbers((n + 1) * (k + 5), 2));
             let a = Mat { values: &a, offset: 2, rows: m, cols: k, row_stride: k as isize + 3, col_stride: 1 };
             let forward = Mat { values: &b, offset: 4, rows: k, cols: n, row_stride: 1, col_stride: k as isize + 5 };
             let flipped = Mat { offset: 4 + (n - 1) * (k + 5), col_stride: -(k as isize + 5), ..forward };
             for b in [forward, flipped] {
-                assert!(streams(m, n, k));
+                assert!(streams(&a, &b));
                 check(a, b, 1);
                 check(a, b, 2);
             }
@@ -263,6 +258,8 @@ mod tests {
             (1, 30, 60_001),
             (60_001, 1, 30),
             (17, 1030, 513),
+            (300, 330, 256),
+            (257, 10, 1000),
             (2, 2, 1 << 21),
         ] {
             let (a, b) = (numbers(m * k, 3), numbers(k * n, 4));

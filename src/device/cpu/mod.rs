@@ -14,6 +14,7 @@ pub mod parallel;
 pub mod reduce;
 mod steps;
 mod streamed;
+mod turn;
 
 use std::sync::Arc;
 
