@@ -10,13 +10,17 @@ pub(super) const BLOCK: usize = LANES * BINS;
 /// Bits of an entry's second word that count rows; hessians lie above.
 const COUNT_BITS: u32 = 28;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
+/// 2^52 as bits: what stands in its mantissa counts ones; in that of 2^84, 2^32 each.
+const UNIT: u64 = 0x4330 << 48;
+const HIGH: u64 = 0x4530 << 48;
+const LOW: u64 = (1 << 32) - 1;
 /// Rows that can be counted.
 pub(super) const MAX_ROWS: usize = (1 << COUNT_BITS) - 1;
 
 /// The sum of gradients in fixed point, and that of hessians with the number of rows: two words that are added as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C, align(16))]
-pub(super) struct Entry([u64; 2]);
+pub(super) struct Entry(pub(super) [u64; 2]);
 
 impl Entry {
     #[inline(always)]
@@ -56,16 +60,22 @@ impl Entry {
         self.0[1] & COUNT >= u64::from(rows) // of one width with the sums, for loops over vectors
     }
 
+    /// In units. As `as` rounds it, but by halves that are put behind exponents: AVX2 has no instruction for 64-bit integers.
     #[inline(always)]
     pub fn gradient(self) -> f64 {
-        self.0[0] as i64 as f64
+        const SIGN: u64 = 1 << 31; // of the high half, which the exponent makes an excess
+        let (high, low) = (f64::from_bits(self.0[0] >> 32 ^ (HIGH | SIGN)), f64::from_bits(self.0[0] & LOW | UNIT));
+        (high - f64::from_bits(HIGH | SIGN | 1 << 20)) + low // bit 20 is the low half's 2^52
     }
 
     #[inline(always)]
     pub fn hessian(self) -> f64 {
-        (self.0[1] >> COUNT_BITS) as i64 as f64
+        f64::from_bits(self.0[1] >> COUNT_BITS | UNIT) - f64::from_bits(UNIT)
     }
 }
+
+/// Bins that are looked at side by side.
+pub(super) const WIDE: usize = 8;
 
 /// For each bin, the sum up to it, first words and second words apart: loops over bins take whole vectors.
 #[derive(Debug)]
@@ -77,26 +87,34 @@ pub(super) struct Running {
 impl Running {
     pub const NONE: Running = Running { words: [[0; BINS]; 2], bins: 0 };
 
-    /// Takes the sums of a histogram. In place: four thousand bytes that a caller gets by value are copied.
+    /// Takes the sums of a histogram; the last one again up to a whole vector. In place: four thousand bytes that a caller gets
+    /// by value are copied.
     pub fn fill(&mut self, histogram: &[Entry]) {
         self.bins = histogram.len().min(BINS);
         let [first, second] = &mut self.words;
         let mut sum = Entry::default();
-        for ((first, second), &entry) in first.iter_mut().zip(second).zip(histogram) {
+        for ((first, second), &entry) in first.iter_mut().zip(&mut *second).zip(histogram) {
             sum.add(entry);
             [*first, *second] = sum.0;
         }
+        let rest = self.bins..self.bins.next_multiple_of(WIDE);
+        first[rest.clone()].fill(sum.0[0]);
+        second[rest].fill(sum.0[1]);
     }
 
-    /// The sums up to each bin, and `more`.
+    /// The sums up to each bin, vector by vector.
     #[inline(always)]
-    pub fn and(&self, more: Entry) -> impl Iterator<Item = Entry> {
+    pub fn vectors(&self) -> impl Iterator<Item = (&[u64; WIDE], &[u64; WIDE])> {
         let [first, second] = &self.words;
-        first.iter().zip(second).take(self.bins).map(move |(&first, &second)| {
-            let mut sum = more;
-            sum.add(Entry([first, second]));
-            sum
-        })
+        first.as_chunks().0.iter().zip(second.as_chunks().0).take(self.bins.div_ceil(WIDE))
+    }
+
+    /// The sum up to a bin, and `more`.
+    pub fn at(&self, bin: usize, more: Entry) -> Entry {
+        let [first, second] = &self.words;
+        let mut sum = Entry([first[bin % BINS], second[bin % BINS]]);
+        sum.add(more);
+        sum
     }
 }
 
@@ -142,6 +160,17 @@ pub(super) fn build(bins: &[[u8; LANES]], rows: &[u32], entries: &[Entry], out: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn integers_become_doubles_as_a_cast_rounds_them(gradient in any::<i64>(), shift in 0u32..63, rest in any::<u64>()) {
+            let gradient = gradient >> shift;
+            let entry = Entry([gradient as u64, rest]);
+            prop_assert_eq!(entry.gradient(), gradient as f64);
+            prop_assert_eq!(entry.hessian(), (rest >> COUNT_BITS) as f64);
+        }
+    }
 
     #[test]
     fn sums_are_exact_and_undone_by_subtraction() {

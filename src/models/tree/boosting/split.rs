@@ -1,8 +1,8 @@
 //! The best split of a leaf, from its histograms.
 
 use super::bins::{Binned, Binning, LANES, MISSING};
-use super::histogram::{BINS, Entry, Running, Scale};
-use pulp::Arch;
+use super::histogram::{BINS, Entry, Running, Scale, WIDE};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Hessian that each side of a split keeps, as in scikit-learn.
 const MIN_HESSIAN: f64 = 1e-3;
@@ -69,16 +69,6 @@ struct Candidate {
     missing_left: bool,
 }
 
-/// The first of the largest gains, and where it is.
-fn first_largest(gains: &[f64; BINS]) -> Option<(usize, f64)> {
-    let (vectors, _) = gains.as_chunks::<8>();
-    let larger = |a: f64, b: f64| if b > a { b } else { a };
-    let most =
-        vectors.iter().fold([f64::NEG_INFINITY; 8], |most, gains| std::array::from_fn(|i| larger(most[i], gains[i])));
-    let most = most.into_iter().fold(f64::NEG_INFINITY, larger);
-    gains.iter().position(|&gain| gain == most).map(|at| (at, most))
-}
-
 /// The split of the larger gain; the first of equals.
 pub(super) fn better(best: Option<Split>, found: Option<Split>) -> Option<Split> {
     match (best, found) {
@@ -87,8 +77,31 @@ pub(super) fn better(best: Option<Split>, found: Option<Split>) -> Option<Split>
     }
 }
 
+/// All cuts between the bins of a feature. No closure: those that `dispatch` takes were compiled without vectors.
+struct Cuts<'a> {
+    search: &'a Search<'a>,
+    running: &'a Running,
+    start: Entry,
+    base: f64,
+    monotonic: i8,
+}
+
+impl WithSimd for Cuts<'_> {
+    type Output = (usize, f64);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (usize, f64) {
+        let Cuts { search, running, start, base, monotonic } = self;
+        match monotonic == 0 && !search.is_bounded() {
+            true => search.largest::<false>(running, start, base, 0),
+            false => search.largest::<true>(running, start, base, monotonic),
+        }
+    }
+}
+
 impl Search<'_> {
     /// Newton's step for a sum, within the leaf's bounds.
+    #[inline(always)]
     pub fn value(&self, sum: Entry) -> f64 {
         self.step(sum.gradient() * self.scale.gradient, sum.hessian() * self.scale.hessian)
     }
@@ -119,35 +132,57 @@ impl Search<'_> {
     /// What a split takes away from twice the loss; `-inf` when a side keeps too little, or the sides are in the wrong order.
     /// Without a branch, so that the compiler makes vectors of it.
     #[inline(always)]
-    fn gain(&self, left: Entry, base: f64, both: impl Fn([f64; 2], [f64; 2]) -> f64) -> f64 {
+    fn gain<const BOUNDED: bool>(&self, left: Entry, base: f64, monotonic: i8) -> f64 {
         let mut right = self.leaf.sum;
         right.subtract(left);
         let (least, min_hessian) = (self.limits.min_samples_leaf, MIN_HESSIAN / self.scale.hessian);
         let counts = left.has(least) & right.has(least);
         let curved = (left.hessian() >= min_hessian) & (right.hessian() >= min_hessian);
-        let gain = both([left.gradient(), left.hessian()], [right.gradient(), right.hessian()]);
+        let gain = if BOUNDED { self.bounded(left, right, monotonic) } else { self.unbounded(left, right) };
         if counts & curved { gain - base } else { f64::NEG_INFINITY }
     }
 
     /// Both sides' steps unbounded: gradient² / hessian, in units of the fixed point until the end.
     #[inline(always)]
-    fn unbounded(&self) -> impl Fn([f64; 2], [f64; 2]) -> f64 {
+    fn unbounded(&self, left: Entry, right: Entry) -> f64 {
         let Scale { gradient, hessian } = self.scale;
         let (l2, unit) = (self.limits.l2 / hessian, gradient * gradient / hessian);
-        let side = move |[gradient, hessian]: [f64; 2]| gradient * gradient / (hessian + l2);
-        move |left, right| (side(left) + side(right)) * unit
+        let square = |sum: Entry| sum.gradient() * sum.gradient();
+        let [below, beyond] = [left.hessian() + l2, right.hessian() + l2];
+        (square(left) * beyond + square(right) * below) / (below * beyond) * unit // a division costs more than all else
     }
 
     /// Steps within the leaf's bounds and in the order of a monotone feature.
     #[inline(always)]
-    fn bounded(&self, monotonic: i8) -> impl Fn([f64; 2], [f64; 2]) -> f64 {
-        let Scale { gradient, hessian } = self.scale;
-        let side = move |[g, h]: [f64; 2]| (g * gradient, self.step(g * gradient, h * hessian));
-        move |left, right| {
-            let ((left, left_value), (right, right_value)) = (side(left), side(right));
-            let wrong = (right_value - left_value) * f64::from(monotonic) < 0.0;
-            if wrong { f64::NEG_INFINITY } else { -left * left_value - right * right_value }
+    fn bounded(&self, left: Entry, right: Entry, monotonic: i8) -> f64 {
+        let gradient = |sum: Entry| sum.gradient() * self.scale.gradient;
+        let (left_value, right_value) = (self.value(left), self.value(right));
+        let wrong = (right_value - left_value) * f64::from(monotonic) < 0.0;
+        if wrong { f64::NEG_INFINITY } else { -gradient(left) * left_value - gradient(right) * right_value }
+    }
+
+    /// The first of the largest gains of cuts behind each bin, and where it is.
+    #[inline(always)]
+    fn largest<const BOUNDED: bool>(&self, running: &Running, start: Entry, base: f64, monotonic: i8) -> (usize, f64) {
+        let (mut most, mut at) = ([f64::NEG_INFINITY; WIDE], [0; WIDE]);
+        for (vector, (first, second)) in running.vectors().enumerate() {
+            for i in 0..WIDE {
+                let mut left = Entry([first[i], second[i]]);
+                left.add(start);
+                let gain = self.gain::<BOUNDED>(left, base, monotonic);
+                let larger = gain > most[i];
+                most[i] = if larger { gain } else { most[i] };
+                at[i] = if larger { vector as u64 } else { at[i] };
+            }
         }
+        let mut best = (0, f64::NEG_INFINITY);
+        for i in 0..WIDE {
+            let place = at[i] as usize * WIDE + i;
+            if most[i] > best.1 || most[i] == best.1 && place < best.0 {
+                best = (place, most[i]);
+            }
+        }
+        best
     }
 
     fn is_bounded(&self) -> bool {
@@ -169,28 +204,9 @@ impl Search<'_> {
         let mut best: Option<Candidate> = None;
         let ways = if missing.count() > 0 { 2 } else { 1 };
         for (start, missing_left) in [(Entry::default(), false), (missing, true)].into_iter().take(ways) {
-            let mut gains = [f64::NEG_INFINITY; BINS];
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    let cuts = gains.iter_mut().zip(running.and(start));
-                    match monotonic == 0 && !self.is_bounded() {
-                        true => {
-                            let both = self.unbounded();
-                            cuts.for_each(|(gain, left)| *gain = self.gain(left, base, &both));
-                        }
-                        false => {
-                            let both = self.bounded(monotonic);
-                            cuts.for_each(|(gain, left)| *gain = self.gain(left, base, &both));
-                        }
-                    }
-                },
-            );
-            if let Some((at, gain)) = first_largest(&gains)
-                && gain > best.map_or(0.0, |best| best.gain)
-            {
-                let left = running.and(start).nth(at)?;
-                best = Some(Candidate { gain, at, left, missing_left });
+            let (at, gain) = Arch::new().dispatch(Cuts { search: self, running, start, base, monotonic });
+            if gain > best.map_or(0.0, |best| best.gain) {
+                best = Some(Candidate { gain, at, left: running.at(at, start), missing_left });
             }
         }
         let best = best?;
@@ -223,8 +239,8 @@ impl Search<'_> {
         for (at, &(_, entry)) in present.iter().enumerate() {
             left.add(entry);
             let gain = match self.is_bounded() {
-                true => self.gain(left, base, self.bounded(0)),
-                false => self.gain(left, base, self.unbounded()),
+                true => self.gain::<true>(left, base, 0),
+                false => self.gain::<false>(left, base, 0),
             };
             if gain > best.map_or(0.0, |best| best.gain) {
                 best = Some(Candidate { gain, at, left, missing_left: false });
@@ -242,5 +258,54 @@ impl Search<'_> {
         right.subtract(best.left);
         let values = [self.value(best.left), self.value(right)];
         Split { feature, gain: best.gain, left, bin: best.at, left_sum: best.left, values }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_cut_is_the_first_of_the_largest_gains() {
+        let scale = Scale::of(1000.0, 1000.0);
+        for (bins, missing, monotonic) in [(2, 0, 0), (8, 3, 0), (13, 0, 1), (100, 5, 0), (255, 0, -1), (255, 40, 0)] {
+            let mut histogram = vec![Entry::default(); BINS];
+            for i in 0..1000 {
+                let bin = if i < missing { MISSING } else { i * 7 % bins };
+                let steps = [(bin as f32 / 9.0).sin() + (i as f32).cos(), 0.25 + (i % 5) as f32 / 8.0];
+                histogram[bin].add(scale.entry(steps));
+            }
+            let mut sum = Entry::default();
+            histogram.iter().for_each(|&entry| sum.add(entry));
+            let limits = Limits { min_samples_leaf: 20, l2: 0.5, monotonic: vec![monotonic] };
+            let features = vec![Binning::Numbers((1..bins).map(|edge| edge as f64).collect())];
+            let binned = Binned { features, missing: vec![missing > 0], blocks: Vec::new() };
+            let leaf = Leaf { sum, bounds: [f64::NEG_INFINITY, f64::INFINITY] };
+            let search = Search { binned: &binned, limits: &limits, scale, leaf };
+
+            let step = |sum: Entry| -sum.gradient() * scale.gradient / (sum.hessian() * scale.hessian + limits.l2);
+            let gain = |sum: Entry| -sum.gradient() * scale.gradient * step(sum);
+            let mut best: Option<(f64, usize, bool)> = None;
+            for missing_left in [false, true] {
+                let mut left = if missing_left { histogram[MISSING] } else { Entry::default() };
+                for (bin, &entry) in histogram.iter().enumerate().take(bins) {
+                    left.add(entry);
+                    let mut right = sum;
+                    right.subtract(left);
+                    let ordered = f64::from(monotonic) * (step(right) - step(left)) >= 0.0;
+                    let found = gain(left) + gain(right) - gain(sum);
+                    let allowed = left.count().min(right.count()) >= 20 && ordered;
+                    if allowed && found > best.map_or(0.0, |best| best.0 * (1.0 + 1e-12)) {
+                        best = Some((found, bin, missing_left));
+                    }
+                }
+            }
+            let found = search.block(0, &histogram);
+            assert_eq!(found.map(|found| found.bin), best.map(|best| best.1), "{bins} bins");
+            if let (Some(found), Some((wanted, _, missing_left))) = (found, best) {
+                assert!((found.gain - wanted).abs() < 1e-9 * wanted, "{bins} bins: {} and {wanted}", found.gain);
+                assert!(missing == 0 || contains(&found.left, MISSING as u8) == missing_left);
+            }
+        }
     }
 }
