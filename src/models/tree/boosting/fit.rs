@@ -2,8 +2,8 @@
 
 use super::bins::{Binned, Binning, MISSING};
 use super::device::{There, work};
-use super::grow::{Grown, Plan};
-use super::histogram::{Entry, MAX_ROWS, Scale};
+use super::grow::{Grown, Memory, Plan};
+use super::histogram::{MAX_ROWS, Scale};
 use super::loss::Loss;
 use super::split::Limits;
 use crate::data::Matrix;
@@ -179,8 +179,8 @@ fn boost(task: &Task<'_>, settings: &Settings<'_>, binned: &Binned, there: Optio
     }
     let mut seen = if outputs > 1 { scores.clone() } else { Vec::new() };
     // a tree for each output, with memory that the next iteration uses again
-    let mut growing: Vec<(Result<Grown>, Vec<Vec<Entry>>)> = Vec::new();
-    growing.resize_with(outputs, || (Ok(Grown::default()), Vec::new()));
+    let mut growing: Vec<(Result<Grown>, Memory)> = Vec::new();
+    growing.resize_with(outputs, || (Ok(Grown::default()), Memory::default()));
     for _ in 0..settings.max_iter {
         if outputs > 1 {
             seen.copy_from_slice(&scores);
@@ -189,7 +189,7 @@ fn boost(task: &Task<'_>, settings: &Settings<'_>, binned: &Binned, there: Optio
             });
         }
         let told = if outputs > 1 { &seen } else { &scores };
-        let each = |k: usize, spare: &mut Vec<Vec<Entry>>, threads: usize| {
+        let each = |k: usize, memory: &mut Memory, threads: usize| {
             let mut steps = vec![[0.0f32; 2]; x.rows()];
             for_chunks(threads, &mut steps, CHUNK, STEP * CHUNK as u64, |chunk, steps| {
                 let first = chunk * CHUNK;
@@ -207,13 +207,13 @@ fn boost(task: &Task<'_>, settings: &Settings<'_>, binned: &Binned, there: Optio
             let sums =
                 map_reduce(threads, steps.len(), CHUNK, 20 * CHUNK as u64, sums, |a, b| [a[0] + b[0], a[1] + b[1]]);
             let [gradients, hessians] = sums.unwrap_or_default();
-            let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), spare, threads)?;
+            let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), memory, threads)?;
             correct(&mut grown, loss, y, weights, &scores, settings.learning_rate);
             Ok(grown)
         };
         let inside = if outputs == 1 { threads } else { 1 };
         for_chunks(threads, &mut growing, 1, WORK_PER_THREAD, |k, growing| {
-            growing.iter_mut().for_each(|(grown, spare)| *grown = each(k, spare, inside));
+            growing.iter_mut().for_each(|(grown, memory)| *grown = each(k, memory, inside));
         });
         for (k, (grown, _)) in growing.iter_mut().enumerate() {
             let grown = std::mem::replace(grown, Ok(Grown::default()))?;

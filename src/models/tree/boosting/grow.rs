@@ -38,6 +38,14 @@ pub(super) struct Grown {
     pub gains: Vec<f64>,
 }
 
+/// Memory of growing, kept from tree to tree: new pages cost more than what is written to them.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    histograms: Vec<Vec<Entry>>,
+    entries: Vec<Entry>,
+    scratch: Vec<u32>,
+}
+
 /// A leaf that may be split.
 struct Open {
     node: usize,
@@ -56,7 +64,7 @@ struct Slot<'a> {
 }
 
 impl Plan<'_> {
-    /// Grows a tree on `rows` with the gradients and hessians of all rows. `spare` is memory of trees before.
+    /// Grows a tree on `rows` with the gradients and hessians of all rows. `memory` is that of trees before.
     ///
     /// # Errors
     /// What the device reports.
@@ -65,17 +73,18 @@ impl Plan<'_> {
         steps: &[[f32; 2]],
         scale: Scale,
         rows: Vec<u32>,
-        spare: &mut Vec<Vec<Entry>>,
+        memory: &mut Memory,
         threads: usize,
     ) -> Result<Grown> {
         let width = self.binned.features.len();
         let mut grown = Grown { gains: vec![0.0; width], rows, ..Grown::default() };
         grown.tree.outputs = 1;
         let all = 0..grown.rows.len();
-        let mut scratch = vec![0; all.len()];
-        let memory = || vec![Entry::default(); self.binned.blocks.len() * BLOCK];
-        let mut histograms = spare.pop().unwrap_or_else(memory);
-        let entries = entries_of(&grown.rows, steps, scale, threads);
+        let Memory { histograms: spare, entries, scratch } = memory;
+        scratch.resize(all.len(), 0);
+        let empty = || vec![Entry::default(); self.binned.blocks.len() * BLOCK];
+        let mut histograms = spare.pop().unwrap_or_else(empty);
+        take_entries(&grown.rows, steps, scale, entries, threads);
         let there = match self.there {
             Some(there) => there.entries(steps, scale, grown.rows.len(), threads)?,
             None => None,
@@ -101,20 +110,23 @@ impl Plan<'_> {
             let best = (0..open.len()).rev().max_by(|&a, &b| gain(&open[a]).total_cmp(&gain(&open[b])));
             let Some((best, split)) = best.and_then(|best| Some((best, open[best].split?))) else { break };
             let parent = open.swap_remove(best);
-            let children = self.divide(&mut grown, &mut scratch, &parent, split, threads);
+            let children = self.divide(&mut grown, scratch, &parent, split, threads);
             let [mut left, mut right] = children;
             let wanted = open.len() + 2 < self.max_leaves && (self.splittable(&left) || self.splittable(&right));
             if wanted {
                 let (small, large) =
                     if left.rows.len() <= right.rows.len() { (&mut left, &mut right) } else { (&mut right, &mut left) };
                 let rows = &grown.rows[small.rows.clone()];
-                small.histograms = spare.pop().unwrap_or_else(memory);
+                small.histograms = spare.pop().unwrap_or_else(empty);
                 let made = made(&there, rows, &mut small.histograms)?;
-                let entries = (!made).then(|| entries_of(rows, steps, scale, threads));
+                if !made {
+                    take_entries(rows, steps, scale, entries, threads);
+                }
+                let entries = (!made).then_some(entries.as_slice());
                 large.histograms = parent.histograms;
                 let leaves = [small.leaf, large.leaf];
                 let siblings = Some(large.histograms.as_mut_slice());
-                let (entries, memory) = (entries.as_deref(), &mut small.histograms);
+                let memory = &mut small.histograms;
                 let found = self.sum_and_search(scale, rows, entries, leaves, memory, siblings, threads);
                 [small.split, large.split] = found;
                 for child in [small, large] {
@@ -241,15 +253,14 @@ fn made(there: &Option<Entries<'_>>, rows: &[u32], out: &mut [Entry]) -> Result<
     there.as_ref().map_or(Ok(false), |there| there.sum(rows, out))
 }
 
-/// The entries of rows, in their order.
-fn entries_of(rows: &[u32], steps: &[[f32; 2]], scale: Scale, threads: usize) -> Vec<Entry> {
-    let mut entries = vec![Entry::default(); rows.len()];
-    for_chunks(threads, &mut entries, CHUNK, 60 * CHUNK as u64, |chunk, out| {
+/// Makes `entries` those of rows, in their order.
+fn take_entries(rows: &[u32], steps: &[[f32; 2]], scale: Scale, entries: &mut Vec<Entry>, threads: usize) {
+    entries.resize(rows.len(), Entry::default());
+    for_chunks(threads, entries, CHUNK, 60 * CHUNK as u64, |chunk, out| {
         for (out, &row) in out.iter_mut().zip(&rows[chunk * CHUNK..]) {
             *out = scale.entry(steps[row as usize]);
         }
     });
-    entries
 }
 
 /// Rows of one chunk while they are parted.
@@ -273,15 +284,16 @@ fn partition(
     let mut parts: Vec<Part<'_>> = parts.map(|(rows, scratch)| Part { rows, scratch, left: 0 }).collect();
     for_chunks(threads, &mut parts, 1, 40 * CHUNK as u64, |_, parts| {
         for Part { rows, scratch, left } in parts {
-            let mut right = 0;
+            let (mut lefts, mut rights) = (0, 0); // in registers
             for i in 0..rows.len() {
                 let row = rows[i];
                 let goes_left = goes_left[bins[row as usize][lane] as usize];
-                rows[*left] = row; // written to both sides, counted on one: no branch to guess
-                scratch[right] = row;
-                *left += usize::from(goes_left);
-                right += usize::from(!goes_left);
+                rows[lefts] = row; // written to both sides, counted on one: no branch to guess
+                scratch[rights] = row;
+                lefts += usize::from(goes_left);
+                rights += usize::from(!goes_left);
             }
+            *left = lefts;
         }
     });
     let lefts: Vec<usize> = parts.iter().map(|part| part.left).collect();
