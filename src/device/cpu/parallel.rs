@@ -8,6 +8,7 @@ use super::crew;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Work that each thread must find to be worth waking, in the unit of [`Launch::work`](crate::device::launch::Launch):
 /// arithmetic operations plus words read and written. Vector loops over cached data do some 20 of them a nanosecond, so this is
@@ -50,7 +51,7 @@ pub fn for_chunks_of_all<T: Send>(
         let part: Vec<_> = rest.iter_mut().map(|(out, chunk)| (take(out, (last - first) * *chunk), *chunk)).collect();
         (first..last, part)
     });
-    plan.run(parts, |(indices, mut part)| {
+    plan.run(parts.collect::<Vec<_>>().into_iter(), |(indices, mut part)| {
         let mut items = Vec::with_capacity(part.len());
         for index in indices {
             items.extend(part.iter_mut().map(|(out, chunk)| take(out, *chunk)));
@@ -124,13 +125,17 @@ impl Sharing {
         Sharing { helpers: threads - 1, group, short: worth < SHORT / WORK_PER_THREAD }
     }
 
-    /// Runs all items on the caller and the helpers; each takes the next one when it is done with the last.
-    fn run<I: Iterator<Item: Send> + Send>(self, items: I, f: impl Fn(I::Item) + Sync) {
+    /// Runs all items on the caller and the helpers; each takes the next one when it is done with the last. The caller goes on
+    /// from the front, helpers from the back: what a core has in its cache, it has again in the next call on the same data.
+    fn run<I: DoubleEndedIterator<Item: Send> + Send>(self, items: I, f: impl Fn(I::Item) + Sync) {
         if self.helpers == 0 {
             return items.for_each(f);
         }
-        let items = Mutex::new(items);
-        let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let (items, caller) = (Mutex::new(items), thread::current().id());
+        let next = || {
+            let mut items = items.lock().unwrap_or_else(PoisonError::into_inner);
+            if thread::current().id() == caller { items.next() } else { items.next_back() }
+        };
         let work = || {
             while let Some(item) = next() {
                 f(item);
