@@ -1,6 +1,6 @@
 //! One prediction of a trained network, from a row of numbers to its outputs, and first what it consists of. For the big network
 //! also how long its weights take to come from where they lie: the least that a prediction can take.
-//! `cargo bench --bench inference`; beside PyTorch: `benches/peers/tensors.sh inference`
+//! Traced: the network recorded once. `cargo bench --bench inference`; beside PyTorch: `benches/peers/tensors.sh inference`
 
 mod common;
 
@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;
 use tilework::nn::{Linear, Module, Relu, Sequential};
-use tilework::{Device, Rng, Tensor, no_grad};
+use tilework::{Device, Rng, Tensor, Traced, no_grad};
 
 /// Name and layers.
 type Case = (&'static str, &'static [usize]);
@@ -30,6 +30,15 @@ fn network(sizes: &[usize], device: &Device) -> Sequential {
 
 fn predict(net: &Sequential, row: &[f32], device: &Device) -> Vec<f32> {
     no_grad(|| net.forward(&Tensor::from_slice(row, [1, row.len()], device))).to_vec().expect("a prediction")
+}
+
+fn traced(net: &Sequential, width: usize, device: &Device) -> Traced {
+    Traced::new(&[&Tensor::zeros([1, width], device)], |x| net.forward(&x[0])).expect("a function of its input")
+}
+
+fn predict_traced(net: &Traced, row: &[f32], device: &Device) -> Vec<f32> {
+    let y = net.run(&[&Tensor::from_slice(row, [1, row.len()], device)]).expect("a prediction");
+    y.to_vec().expect("its values")
 }
 
 /// Prints the medians of what a prediction consists of: upload, recording, finding its plan, running it, reading.
@@ -93,6 +102,8 @@ fn inference(c: &mut Criterion) {
     for (name, sizes) in CASES {
         let (net, row) = (network(sizes, &device), vec![0.5f32; sizes[0]]);
         group.bench_function(BenchmarkId::new(name, device.kind()), |b| b.iter(|| predict(&net, &row, &device)));
+        let once = traced(&net, sizes[0], &device);
+        group.bench_function(BenchmarkId::new(name, "traced"), |b| b.iter(|| predict_traced(&once, &row, &device)));
         let weights: Vec<Vec<f32>> =
             net.parameters().iter().map(|(_, p)| p.tensor().to_vec().expect("weights")).collect();
         let arch = Arch::new();
@@ -109,11 +120,15 @@ fn inference(c: &mut Criterion) {
     group.finish();
 }
 
-/// A prediction of the network of this name.
+/// A prediction of the network of this name, perhaps traced.
 fn asked(name: &str) -> Box<dyn FnMut()> {
-    let (_, sizes) = CASES.into_iter().find(|case| case.0 == name).expect("small or big");
+    let (_, sizes) = CASES.into_iter().find(|case| name.starts_with(case.0)).expect("small or big");
     let device = Device::cpu();
     let (net, row) = (network(sizes, &device), vec![0.5f32; sizes[0]]);
+    if name.ends_with("traced") {
+        let net = traced(&net, sizes[0], &device);
+        return Box::new(move || drop(black_box(predict_traced(&net, &row, &device))));
+    }
     Box::new(move || drop(black_box(predict(&net, &row, &device))))
 }
 

@@ -54,8 +54,8 @@ pub use error::{Error, Result};
 pub use ops::{Correction, CrossEntropyOptions, Order, Reduction};
 pub use rng::Rng;
 pub use shape::{IntoShape, Shape};
-pub use tensor::Tensor;
 pub use tensor::record::{is_grad_enabled, no_grad};
+pub use tensor::{Tensor, Traced};
 #[cfg(feature = "gpu")]
 pub use wgpu;
 

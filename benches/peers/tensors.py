@@ -84,8 +84,25 @@ def layers(sizes):
 
 
 def prediction(sizes):
-    net, row = layers(sizes).eval(), torch.full((1, sizes[0]), 0.5).numpy()
-    return {"torch": lambda: net(torch.from_numpy(row)).numpy()}
+    """From numbers of the host to numbers of the host: the network as it is, traced, and jax's compiled."""
+    import jax
+
+    net, row = layers(sizes).eval(), torch.full((1, sizes[0]), 0.5)
+    traced = torch.jit.freeze(torch.jit.trace(net, row))
+    row = row.numpy()
+    params = [(l.weight.numpy().T, l.bias.numpy()) for l in net if isinstance(l, torch.nn.Linear)]
+
+    def forward(x):
+        for w, b in params[:-1]:
+            x = jax.nn.relu(x @ w + b)
+        return x @ params[-1][0] + params[-1][1]
+
+    compiled = jax.jit(forward)
+    return {
+        "torch": lambda: net(torch.from_numpy(row)).numpy(),
+        "torch.jit": lambda: traced(torch.from_numpy(row)).numpy(),
+        "jax": lambda: np.asarray(compiled(row)),
+    }
 
 
 def training(sizes, batch):
@@ -147,6 +164,7 @@ def training(sizes, batch):
     return {"torch, fused Adam": eager, "jax, epoch compiled": epoch}
 
 
+PREDICTION = [("small", SMALL), ("big", (784, 512, 512, 10))]
 TRAINING = [("small_b32", SMALL, 32), ("big_b32", BIG, 32), ("big_b128", BIG, 128), ("big_b1024", BIG, 1024)]
 FORMULAS = [("copy", 2), ("relu(2x+1)", 2), ("exp", 2), ("tanh", 2), ("gelu", 2), ("softmax", 2)]
 # Name, what makes the peers' runs, and what one run amounts to in the unit; without it, microseconds are printed.
@@ -157,7 +175,7 @@ CASES = {
         [(name, lambda name=name: formula(name), 4e-9 * arrays * (ELEMENTS // (4 if name == "softmax" else 1))) for name, arrays in FORMULAS],
     ),
     "train_step": ("µs", [(name, lambda s=sizes, b=batch: training(s, b), 0) for name, sizes, batch in TRAINING]),
-    "inference": ("µs", [("small", lambda: prediction(SMALL), 0), ("big", lambda: prediction((784, 512, 512, 10)), 0)]),
+    "inference": ("µs", [(name + how, lambda s=sizes: prediction(s), 0) for name, sizes in PREDICTION for how in ("", ", traced")]),
 }
 
 

@@ -1,6 +1,6 @@
 //! The calls that a device has yet to run, and when they are run: on a read, on `flush`, or when there are many.
 
-use crate::device::Device;
+use crate::device::{Device, DeviceKind};
 use crate::error::{Error, Result};
 use crate::plan::cache::Plans;
 use crate::plan::kernel::{Kernel, Meta};
@@ -63,6 +63,8 @@ struct Batch {
     /// What the calls keep alive: their outputs, and uploads that no call has read before, whose owners may be gone. Results of
     /// earlier batches were counted there.
     bytes: u64,
+    /// How often it was run.
+    runs: u64,
 }
 
 impl fmt::Debug for Batches {
@@ -113,6 +115,46 @@ pub(crate) fn settle(device: &Device, slot: &Slot) -> Result<()> {
     Ok(())
 }
 
+/// Lets `record` record on this thread, and takes what it recorded: not run. `None` when some of it was run meanwhile, because it
+/// read values, or is more than fits in a batch.
+///
+/// # Errors
+/// Only a fault of this crate.
+pub(crate) fn taken<T>(device: &Device, record: impl FnOnce() -> T) -> Result<Option<(T, Vec<Call>)>> {
+    let thread = this_thread();
+    let runs = || -> Result<u64> {
+        let batches = batches_of(device)?;
+        Ok(batches.pending.iter().find(|batch| batch.thread == thread).map_or(0, |batch| batch.runs))
+    };
+    device.flush()?;
+    let before = runs()?;
+    let result = record();
+    if runs()? != before {
+        return Ok(None);
+    }
+    let mut batches = batches_of(device)?;
+    let Batches { pending, calls: all, bytes, .. } = &mut *batches;
+    let batch = pending.iter_mut().find(|batch| batch.thread == thread);
+    let calls = batch.map_or_else(Vec::new, |batch| {
+        *bytes -= std::mem::take(&mut batch.bytes);
+        std::mem::take(&mut batch.calls)
+    });
+    *all -= calls.len();
+    Ok(Some((result, calls)))
+}
+
+/// Calls `run`: on a GPU while nothing else is recorded or run there, so that its queue has all work in one order.
+///
+/// # Errors
+/// Those of `run`; a fault of this crate.
+pub(crate) fn in_order(device: &Device, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    let _batches = match device.kind() {
+        DeviceKind::Cpu => None,
+        _ => Some(batches_of(device)?),
+    };
+    run()
+}
+
 impl Batches {
     fn add(&mut self, thread: u32, call: Call) {
         let at = self.pending.iter().position(|batch| batch.thread == thread).unwrap_or_else(|| {
@@ -154,6 +196,7 @@ impl Batches {
         if calls.is_empty() {
             return;
         }
+        batch.runs += 1;
         self.calls -= calls.len();
         self.bytes -= bytes;
         device.counters().flushes.add(1);

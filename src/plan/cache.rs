@@ -57,7 +57,7 @@ impl Plans {
             let before = entry.plan.kept();
             let found = Instant::now();
             counters.planning.add((found - began).as_nanos() as u64);
-            let result = entry.plan.run(device, calls, &structure.externals);
+            let result = entry.plan.run_calls(device, calls, &structure.externals);
             counters.running.add(found.elapsed().as_nanos() as u64);
             let more = entry.plan.kept() - before;
             self.keep(more);
@@ -68,7 +68,7 @@ impl Plans {
         counters.plans.add(1);
         let built = Instant::now();
         counters.planning.add((built - began).as_nanos() as u64);
-        let result = plan.run(device, calls, &structure.externals);
+        let result = plan.run_calls(device, calls, &structure.externals);
         counters.running.add(built.elapsed().as_nanos() as u64);
         let more = plan.kept();
         same_hash.push(Entry { calls: keys, plan, used: clock });

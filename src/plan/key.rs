@@ -29,16 +29,16 @@ pub(crate) struct Structure<'a> {
     /// Of each input in turn: what it reads, in the numbers of [`CallKey`].
     values: Vec<u32>,
     /// Whether somebody outside the batch holds the output of each call.
-    live: Vec<bool>,
-    /// Slots from outside, each with the offset that its readers share.
-    pub externals: Vec<(&'a Arc<Slot>, usize)>,
+    pub live: Vec<bool>,
+    /// Slots from outside, one for each offset that it is read at.
+    pub externals: Vec<&'a Arc<Slot>>,
     pub hash: u64,
 }
 
 impl<'a> Structure<'a> {
     pub fn of(calls: &'a [Call]) -> Structure<'a> {
         let mut uses = vec![0usize; calls.len()];
-        let mut externals: Vec<(&Arc<Slot>, usize)> = Vec::with_capacity(16);
+        let mut externals: Vec<&Arc<Slot>> = Vec::with_capacity(16);
         let mut numbers: FxHashMap<(*const Slot, usize), u32> = FxHashMap::default();
         let mut values = Vec::with_capacity(3 * calls.len());
         let mut hasher = FxHasher::default();
@@ -53,7 +53,7 @@ impl<'a> Structure<'a> {
                 } else {
                     // A slot read at two offsets counts as two: an input's number then implies its offset.
                     *numbers.entry((Arc::as_ptr(&input.slot), input.layout.offset)).or_insert_with(|| {
-                        externals.push((&input.slot, input.layout.offset));
+                        externals.push(&input.slot);
                         (calls.len() + externals.len() - 1) as u32
                     })
                 };

@@ -79,13 +79,23 @@ impl Plan {
         Ok(Plan { placement, bases, steps: built })
     }
 
-    /// Runs once. `externals` are the outside slots in the structure's order.
-    pub fn run(&self, device: &Device, calls: &[Call], externals: &[(&Arc<Slot>, usize)]) -> Result<()> {
-        let vars = self.variables(calls);
+    /// Runs once for these calls, whose outputs it fills. `externals` are the outside slots in the structure's order.
+    pub fn run_calls(&self, device: &Device, calls: &[Call], externals: &[&Arc<Slot>]) -> Result<()> {
+        self.run(device, externals, &self.variables(calls), |call, buffer| calls[call].output.fill(Ok(buffer)))
+    }
+
+    /// Runs once with the offsets and scalars of [`Plan::variables`]; gives `fill` the buffer of each call that is wanted.
+    pub fn run(
+        &self,
+        device: &Device,
+        externals: &[&Arc<Slot>],
+        vars: &[u32],
+        fill: impl FnMut(usize, Buffer),
+    ) -> Result<()> {
         match (device.backend(), &self.steps) {
-            (Backend::Cpu(cpu), Steps::Cpu(steps)) => self.run_cpu(cpu, steps, calls, externals, &vars),
+            (Backend::Cpu(cpu), Steps::Cpu(steps)) => self.run_cpu(cpu, steps, externals, vars, fill),
             #[cfg(feature = "gpu")]
-            (Backend::Gpu(gpu), Steps::Gpu(steps)) => self.run_gpu(gpu, steps, calls, externals, &vars),
+            (Backend::Gpu(gpu), Steps::Gpu(steps)) => self.run_gpu(gpu, steps, externals, vars, fill),
             #[cfg(feature = "gpu")]
             _ => Err(Error::internal("plan", "a plan was run on another kind of device")),
         }
@@ -112,7 +122,7 @@ impl Plan {
     }
 
     /// For each call: the offsets of its inputs, of its output, and its scalars.
-    fn variables(&self, calls: &[Call]) -> Vec<u32> {
+    pub fn variables(&self, calls: &[Call]) -> Vec<u32> {
         let mut vars = Vec::with_capacity(calls.len() * 4);
         for (call, &base) in calls.iter().zip(&self.bases) {
             for input in &call.inputs {
@@ -129,12 +139,12 @@ impl Plan {
         &self,
         cpu: &Cpu,
         steps: &[CpuStep],
-        calls: &[Call],
-        externals: &[(&Arc<Slot>, usize)],
+        externals: &[&Arc<Slot>],
         vars: &[u32],
+        mut fill: impl FnMut(usize, Buffer),
     ) -> Result<()> {
         let mut table: Vec<Held> = Vec::with_capacity(self.placement.buffers());
-        for (slot, _) in externals {
+        for slot in externals {
             match slot.buffer()? {
                 Buffer::Cpu(buffer) => table.push(Held::Shared(buffer.clone())),
                 #[cfg(feature = "gpu")]
@@ -159,7 +169,7 @@ impl Plan {
         }
         for (&(call, _), held) in self.placement.outputs.iter().zip(table.drain(externals.len()..)) {
             if let Held::Own(block) = held {
-                calls[call].output.fill(Ok(Buffer::Cpu(block.freeze())));
+                fill(call, Buffer::Cpu(block.freeze()));
             }
         }
         Ok(())
@@ -170,12 +180,12 @@ impl Plan {
         &self,
         gpu: &Gpu,
         steps: &GpuSteps,
-        calls: &[Call],
-        externals: &[(&Arc<Slot>, usize)],
+        externals: &[&Arc<Slot>],
         vars: &[u32],
+        mut fill: impl FnMut(usize, Buffer),
     ) -> Result<()> {
         let mut table = Vec::with_capacity(self.placement.buffers());
-        for (slot, _) in externals {
+        for slot in externals {
             match slot.buffer()? {
                 Buffer::Gpu(buffer) => table.push(buffer.clone()),
                 Buffer::Cpu(_) => return Err(Error::internal("plan", "a CPU buffer in a GPU plan")),
@@ -191,7 +201,7 @@ impl Plan {
         table.extend(temps.iter().cloned());
         gpu.run(&steps.prepared, &table, vars)?;
         for (&(call, _), buffer) in self.placement.outputs.iter().zip(table.drain(externals.len()..)) {
-            calls[call].output.fill(Ok(Buffer::Gpu(buffer)));
+            fill(call, Buffer::Gpu(buffer));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ pub(crate) mod node;
 mod operators;
 mod read;
 pub(crate) mod record;
+mod traced;
 mod view;
 
 use crate::device::Device;
@@ -17,6 +18,8 @@ use crate::plan::batch::Input;
 use crate::plan::kernel::Meta;
 use crate::plan::slot::Slot;
 use crate::shape::{Layout, Shape};
+pub use traced::Traced;
+
 use node::Node;
 use std::fmt;
 use std::sync::Arc;

@@ -5,20 +5,22 @@
 //! is not worth that, and belongs to rayon.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How long a helper looks out for work before it sleeps.
 const AWAKE: Duration = Duration::from_micros(200);
-/// Looks between two readings of the clock, of helpers and of a caller that waits.
+/// Looks between two readings of the clock.
 const LOOKS: u32 = 64;
 
 /// Work that many threads may do at once: each call takes parts until none is left.
 type Work<'a> = &'a (dyn Fn() + Sync + 'a);
+type Panic = Box<dyn Any + Send>;
 
 /// The state of the crew: in the low bits the threads at work, above them how many more may join, then the number of the work.
 const JOINED: u64 = 1;
@@ -30,7 +32,8 @@ struct Crew {
     state: AtomicU64,
     /// The work, while threads may join or are at it: points to a [`Work`] on the stack of whoever waits for its end.
     work: AtomicPtr<()>,
-    failed: AtomicBool,
+    /// What the first helper's work panicked with.
+    failed: Mutex<Option<Panic>>,
     asleep: AtomicUsize,
     /// Locked by whoever has work done.
     helpers: Mutex<Vec<Thread>>,
@@ -39,7 +42,7 @@ struct Crew {
 static CREW: Crew = Crew {
     state: AtomicU64::new(0),
     work: AtomicPtr::new(std::ptr::null_mut()),
-    failed: AtomicBool::new(false),
+    failed: Mutex::new(None),
     asleep: AtomicUsize::new(0),
     helpers: Mutex::new(Vec::new()),
 };
@@ -55,7 +58,7 @@ pub(super) fn run(helpers: usize, work: Work<'_>) -> bool {
     if !enlist(&mut crew, helpers) {
         return false;
     }
-    CREW.failed.store(false, Ordering::Relaxed);
+    std::mem::forget(CREW.failed.lock().unwrap_or_else(PoisonError::into_inner).take()); // of work whose caller panicked too
     CREW.work.store((&raw const work).cast_mut().cast(), Ordering::Relaxed);
     let places = (helpers.min(crew.len()) as u64).min(FEW) * PLACE;
     let number = (CREW.state.load(Ordering::Relaxed) & !(NUMBER - 1)).wrapping_add(NUMBER);
@@ -67,8 +70,9 @@ pub(super) fn run(helpers: usize, work: Work<'_>) -> bool {
     }
     work();
     drop(end);
-    if CREW.failed.load(Ordering::Relaxed) {
-        resume_unwind(Box::new("a thread of the crew panicked; its message is on standard error"));
+    let failed = CREW.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(panic) = failed {
+        resume_unwind(panic);
     }
     true
 }
@@ -81,7 +85,7 @@ impl Drop for End {
         let mut looks = 0u32;
         let mut at_work = CREW.state.fetch_and(!(FEW * PLACE), Ordering::AcqRel) & FEW;
         while at_work > 0 {
-            looks += 1;
+            looks = looks.wrapping_add(1);
             // One that was sent off its core needs ours, perhaps.
             if looks.is_multiple_of(LOOKS * LOOKS) {
                 thread::yield_now()
@@ -117,15 +121,16 @@ fn help() {
                 // SAFETY: the pointer was stored before the state that we have just joined. Who stored it does not leave its
                 // function, and so keeps what it points to, until we are counted out below.
                 let work = unsafe { *work };
-                if catch_unwind(AssertUnwindSafe(work)).is_err() {
-                    CREW.failed.store(true, Ordering::Relaxed);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+                    // One that was there before is of no use to anybody; dropped, it could panic again.
+                    std::mem::forget(CREW.failed.lock().unwrap_or_else(PoisonError::into_inner).replace(panic));
                 }
                 CREW.state.fetch_sub(JOINED, Ordering::Release);
             }
             (began, looks) = (Instant::now(), 0);
             continue;
         }
-        looks += 1;
+        looks = looks.wrapping_add(1);
         if looks.is_multiple_of(LOOKS) && began.elapsed() > AWAKE {
             sleep(state);
             began = Instant::now();
@@ -146,6 +151,7 @@ fn sleep(seen: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
     /// Work of many parts, of which each thread takes the next.
     fn sum_of_parts(helpers: usize, parts: usize) -> Option<usize> {
@@ -195,10 +201,11 @@ mod tests {
                     thread::yield_now();
                 }
             };
-            if let Ok(ran) = catch_unwind(AssertUnwindSafe(|| run(1, &failing))) {
-                assert!(!ran, "the helper's panic was lost");
+            match catch_unwind(AssertUnwindSafe(|| run(1, &failing))) {
+                Ok(ran) => assert!(!ran, "the helper's panic was lost"),
+                Err(panic) => assert_eq!(panic.downcast_ref(), Some(&"meant to")),
             }
-            let own = || assert!(thread::current().id() != caller, "meant to");
+            let own = || assert!(thread::current().id() != caller, "of the caller");
             if let Ok(ran) = catch_unwind(AssertUnwindSafe(|| run(1, &own))) {
                 assert!(!ran, "the caller's panic was lost");
             }

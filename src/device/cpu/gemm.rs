@@ -118,8 +118,7 @@ fn with_vector(dst: &mut [f32], a: Mat, x: Mat, threads: usize) -> bool {
     true
 }
 
-/// The product, when all of it lies in the slices: in parts, by columns or by rows, of which each thread takes one. `gemm` makes
-/// an element in the same way whatever it makes beside it.
+/// The product, when all of it lies in the slices: in parts, by columns or by rows, of which each thread takes one.
 fn product(dst: &mut [f32], a: Mat, b: Mat, threads: usize) -> Result<()> {
     struct Shared(*mut f32);
     // SAFETY: the pointer is only used to write, each element by one thread.
@@ -135,17 +134,21 @@ fn product(dst: &mut [f32], a: Mat, b: Mat, threads: usize) -> Result<()> {
     }
     // What is not cut is packed once for each part, and a first operand that lies along its columns is the one that costs.
     let by_rows = a.col_stride != 1 || m > n;
-    let (len, unit) = if by_rows { (m, 24) } else { (n, 64) };
+    let (len, other, units) = if by_rows { (m, n, [24, 72]) } else { (n, m, [64, 128]) };
+    // `gemm` makes an element in the same way whatever it makes beside it, but for products up to 64 by 64, or of one line, whose
+    // sums it cuts in other places. No part is one where the whole is not.
+    let unit = units[usize::from(other <= 64)];
     let size = m.saturating_mul(n).saturating_mul(k);
-    let part = len.div_ceil(threads.min(size / PART).max(1)).next_multiple_of(unit);
+    let parts = threads.min(size / PART).min(len / unit).max(1);
+    let part = len / parts / unit * unit;
     let multiply = get_gemm_fn();
     let shared = Shared(dst.as_mut_ptr());
     let whole = &shared;
-    let mut parts = vec![(); len.div_ceil(part)];
     // A vector unit does some 50 multiply-adds while it does 20 of what `work` counts.
-    let work = (size / parts.len()) as u64 * 2 / 5;
-    parallel::for_chunks(threads, &mut parts, 1, work, |index, _| {
-        let (start, count) = (index * part, part.min(len - index * part));
+    let work = (size / parts) as u64 * 2 / 5;
+    parallel::for_chunks(threads, &mut vec![(); parts], 1, work, |index, _| {
+        let start = index * part;
+        let count = if index + 1 == parts { len - start } else { part };
         let (rows, cols) = if by_rows { (start, 0) } else { (0, start) };
         let (m, n_part) = if by_rows { (count, n) } else { (m, count) };
         // The kernels write columns, so what they are given is the transposed product, dstᵀ = bᵀ · aᵀ.
@@ -260,6 +263,10 @@ mod tests {
             (17, 1030, 513),
             (300, 330, 256),
             (257, 10, 1000),
+            (64, 128, 1000),
+            (256, 64, 784),
+            (129, 129, 150),
+            (129, 129, 300),
             (2, 2, 1 << 21),
         ] {
             let (a, b) = (numbers(m * k, 3), numbers(k * n, 4));
@@ -267,6 +274,7 @@ mod tests {
                 (row_major(&a, m, k), row_major(&b, k, n)),
                 (row_major(&a, k, m).transposed(), row_major(&b, k, n)),
                 (row_major(&a, m, k), row_major(&b, n, k).transposed()),
+                (row_major(&a, k, m).transposed(), row_major(&b, n, k).transposed()),
             ] {
                 let bits = |threads| {
                     let mut dst = vec![f32::NAN; m * n];
@@ -274,7 +282,7 @@ mod tests {
                     dst.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
                 };
                 let one = bits(1);
-                for threads in [2, 3, 7] {
+                for threads in [2, 3, 4, 8] {
                     assert!(one == bits(threads), "{m}x{n}x{k} on {threads} threads, strides of {a:?} by {b:?}");
                 }
             }
