@@ -4,6 +4,7 @@
 //! vectorised loop over the block. Inputs that lie contiguously are read where they are, and outputs are written where they
 //! go; only other views and the ragged end are staged through a copy.
 
+use super::ahead;
 use super::compiled::{self, Loop};
 use super::gather::{Lane, gather};
 use super::lift::{Block, CHUNK, Chunk};
@@ -193,11 +194,28 @@ struct Frame<'f, 'a> {
 impl Frame<'_, '_> {
     fn run(&self, outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
         self.stage(scratch);
+        self.look_ahead(outputs);
         for step in &self.code.steps {
             self.step(step, outputs, scratch);
         }
         for &(place, n) in &self.code.copies {
             self.copy(place, n, outputs, scratch);
+        }
+    }
+
+    /// What the next block reads and writes in place is fetched while this one is computed.
+    fn look_ahead(&self, outputs: &[&mut [u32]]) {
+        let start = self.range.end;
+        // The only instruction of a program has the memory busy all the time: what it lacks is the begin of the next page.
+        let reach = if self.code.steps.len() > 1 { BLOCK } else { 96 };
+        let next = |words: &[u32]| start..words.len().min(start + reach);
+        for lane in self.lanes {
+            if let Lane::Slice(words) = *lane {
+                ahead::fetch(words.get(next(words)).unwrap_or_default(), false);
+            }
+        }
+        for output in outputs {
+            ahead::fetch(output.get(next(output)).unwrap_or_default(), true);
         }
     }
 

@@ -12,6 +12,7 @@
 //! assert_eq!(sigmoid.eval_f64(&[0.0], &[]), [0.5]);
 //! ```
 
+mod ahead;
 mod build;
 mod compiled;
 mod cpu;
