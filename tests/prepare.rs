@@ -122,6 +122,10 @@ fn new_rows_that_do_not_fit_are_refused_with_their_place() {
     for (text, begin) in [
         ("n,t,d\n1,u,2020-01-01\n", "people.csv: other columns than the model's: 3 of its 4 columns given; missing b"),
         (
+            "n,t,d,y\n1,u,2020-01-01,p\n",
+            "people.csv: other columns than the model's: 3 of its 4 columns given; missing b",
+        ),
+        (
             "n,t,d,b,z\n1,u,2020-01-01,no,1\n",
             "people.csv: other columns than the model's: 4 of its 4 columns given; not known to the model z",
         ),

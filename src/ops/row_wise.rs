@@ -7,7 +7,7 @@ use crate::device::shader::word;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::expr::{Builder, E, Program};
-use crate::ops::row_wise_cpu;
+use crate::ops::row_wise_cpu::{self, WholeRows};
 use crate::ops::rows::Rows;
 use crate::ops::wgsl::{Words, assemble_for, declarations, params, store};
 use crate::ops::{Accepts, Op};
@@ -26,6 +26,10 @@ pub(crate) trait RowFormula: Debug + Clone + Eq + Hash + Send + Sync + 'static {
     /// The walks over a row and the result. Parameter 0 of every program is the width of a row, the others are the run-time
     /// scalars.
     fn formulas(&self) -> Formulas;
+    /// How the CPU computes long rows at one go, where it has more than the formulas for it.
+    fn whole_rows(&self) -> Option<WholeRows> {
+        None
+    }
     /// What a row becomes.
     fn result(&self) -> RowResult;
     /// As [`Op::infer`]; [`RowFormula::result`] says what becomes of the first input's shape.
@@ -266,6 +270,11 @@ impl<F: RowFormula> Kernel for RowWise<F> {
     }
 
     fn cpu(&self, args: &Args<'_>) -> Result<CpuKernel> {
+        let alone = self.prologue.is_none() && self.epilogue.is_none();
+        let whole = self.formula.whole_rows().filter(|_| alone);
+        if let Some(kernel) = whole.and_then(|run| row_wise_cpu::build_whole(run, args)) {
+            return Ok(kernel);
+        }
         Ok(row_wise_cpu::build(&Fused::of(self, args), args))
     }
 

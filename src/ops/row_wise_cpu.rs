@@ -1,6 +1,6 @@
 //! Operations on rows on the CPU: blocks of rows that stay in cache, each formula a vectorised loop over a block.
 
-use crate::device::cpu::parallel::for_chunks_of_all;
+use crate::device::cpu::parallel::{for_chunks, for_chunks_of_all};
 use crate::device::cpu::reduce::{Fold, fold_rows};
 use crate::dtype::DType;
 use crate::expr::{Code, Lane, Program, Scratch};
@@ -89,6 +89,34 @@ pub(super) fn build(fused: &Fused, args: &Args<'_>) -> CpuKernel {
         });
         Ok(())
     })
+}
+
+/// Long rows of one input, one after the other, computed at one go: the width, the rows, the result. What it gives is what the
+/// formulas give, to the bit.
+pub(super) type WholeRows = fn(usize, &[f32], &mut [f32]);
+
+/// Elements of a row that is worth a go of its own.
+const LONG: usize = 128;
+/// Operations on an element, about.
+const COST: usize = 16;
+
+/// The CPU kernel of such rows, where they lie so.
+pub(super) fn build_whole(run: WholeRows, args: &Args<'_>) -> Option<CpuKernel> {
+    let [input] = args.inputs else { return None };
+    let rows = Rows::of(input);
+    if input.dtype != DType::F32 || !input.layout.is_contiguous() || rows.width < LONG {
+        return None;
+    }
+    let (width, part, len) = (rows.width, rows.part() * rows.width, rows.rows * rows.width);
+    Some(Box::new(move |call| {
+        let (words, offset) = call.inputs[0];
+        let x: &[f32] = bytemuck::cast_slice(words.get(offset..offset + len).unwrap_or_default());
+        for_chunks(call.cpu.threads(), call.outputs[0], part, (COST * part.min(len)) as u64, |i, out| {
+            let x = x.get(i * part..i * part + out.len()).unwrap_or_default();
+            run(width, x, bytemuck::cast_slice_mut(out));
+        });
+        Ok(())
+    }))
 }
 
 impl RowKernel {

@@ -1,15 +1,18 @@
 //! `softmax`, `log_softmax` and `logsumexp`, computed from the largest element down so that nothing overflows.
 
-use crate::device::cpu::reduce::Fold;
+use crate::device::cpu::reduce::{Fold, fold_rows};
 use crate::error::Result;
+use crate::expr::exp;
 use crate::ops::row::failed;
 use crate::ops::row_wise::{Formulas, RowFormula, RowResult, RowWise, Walk, formula};
+use crate::ops::row_wise_cpu::WholeRows;
 use crate::ops::rows::{LONG_ROW, floats};
 use crate::plan::kernel::Meta;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::tensor::node::{GradCall, Partials, Saves};
 use crate::tensor::record::record;
+use pulp::{Arch, Simd, WithSimd};
 use smallvec::smallvec;
 
 /// What is made of the powers and their sum.
@@ -50,6 +53,10 @@ impl RowFormula for Softmax {
         Formulas { walks: vec![top, sum], result: Some(result) }
     }
 
+    fn whole_rows(&self) -> Option<WholeRows> {
+        (self.form == Form::Share).then_some(shares)
+    }
+
     fn result(&self) -> RowResult {
         RowResult::Row
     }
@@ -64,6 +71,60 @@ impl RowFormula for Softmax {
 
     fn grad(&self, call: &GradCall<'_>, dy: &Tensor) -> Result<Partials> {
         Ok(smallvec![Some(slope(self.form, &call.output()?, dy))])
+    }
+}
+
+/// `e^(x - max) / Σ e^(x - max)` row by row: the powers are written to where the result goes, and divided there.
+fn shares(width: usize, x: &[f32], out: &mut [f32]) {
+    let arch = Arch::new();
+    for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+        let (mut top, mut sum) = ([0.0], [0.0]);
+        fold_rows(1, Fold::Max, x, width, &mut top);
+        arch.dispatch(Powers { x, top: top[0], out });
+        fold_rows(1, Fold::Sum, out, width, &mut sum);
+        arch.dispatch(Divided { by: sum[0], out });
+    }
+}
+
+/// Numbers that are taken at a time: a fixed count that the compiler makes vectors of.
+const RUN: usize = 64;
+
+struct Powers<'a> {
+    x: &'a [f32],
+    top: f32,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Powers<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let ((x, x_rest), (out, out_rest)) = (self.x.as_chunks::<RUN>(), self.out.as_chunks_mut::<RUN>());
+        for (x, out) in x.iter().zip(out) {
+            for (x, out) in x.iter().zip(out) {
+                *out = exp(*x - self.top);
+            }
+        }
+        for (x, out) in x_rest.iter().zip(out_rest) {
+            *out = exp(*x - self.top);
+        }
+    }
+}
+
+struct Divided<'a> {
+    by: f32,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Divided<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for out in self.out {
+            *out /= self.by;
+        }
     }
 }
 
@@ -258,4 +319,34 @@ fn axes_last(shape: &Shape, op: &'static str, axes: &[isize]) -> Result<Option<(
     order.extend(&last);
     let order = order.into_iter().map(|axis| axis as isize).collect();
     Ok(if last.is_empty() { None } else { Some((order, Shape::of(&flat))) })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Device, Rng, Tensor};
+
+    #[test]
+    fn rows_at_one_go_have_the_bits_of_the_formulas() {
+        let device = Device::cpu();
+        for (rows, width) in [(1, 128), (7, 129), (300, 200), (3, 1000), (2, 70_001)] {
+            // A row is as long as what is compared and one more: its neighbours do not follow, and the formulas are walked.
+            let wide = Tensor::uniform([rows, width + 1], -30.0, 30.0, &mut Rng::seed(width as u64), &device);
+            let apart = wide.slice(1, 0..width);
+            assert!(rows == 1 || !apart.is_contiguous());
+            let bits = |x: &Tensor| -> Vec<u32> {
+                x.softmax(-1).to_vec::<f32>().unwrap().iter().map(|y| y.to_bits()).collect()
+            };
+            let together = Tensor::from_vec(apart.to_vec::<f32>().unwrap(), [rows, width], &device);
+            assert!(bits(&apart) == bits(&together), "{rows} rows of {width}");
+        }
+        let special = |value: f32| {
+            let mut row = vec![0.0; 150];
+            row[70] = value;
+            Tensor::from_vec(row, [1, 150], &device).softmax(-1).to_vec::<f32>().unwrap()
+        };
+        assert!(special(f32::NAN).iter().all(|y| y.is_nan()));
+        assert!(special(f32::INFINITY).iter().any(|y| y.is_nan()));
+        assert_eq!(special(f32::NEG_INFINITY)[70], 0.0);
+        assert_eq!(special(1000.0)[70], 1.0);
+    }
 }

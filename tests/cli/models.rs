@@ -83,6 +83,23 @@ fn a_table_with_gaps_and_text_is_prepared_and_each_step_said() {
     assert_eq!(good(folder, "predict --model m other.csv").lines().count(), 3);
 }
 
+#[test]
+fn a_gap_in_the_rows_to_test_on_alone_is_filled_in() {
+    let folder = folder();
+    let folder = folder.path();
+    let rows = |gap: usize| {
+        let line = |i: usize| format!("{},{},{}\n", if i == gap { String::new() } else { i.to_string() }, i % 4, 2 * i);
+        "a,b,y\n".to_owned() + &(0..20).map(line).collect::<String>()
+    };
+    fs::write(folder.join("whole.csv"), rows(99)).unwrap();
+    fs::write(folder.join("gap.csv"), rows(7)).unwrap();
+    let output = run(folder, "train whole.csv --model ridge --regression --test gap.csv --out m --device cpu");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("preparation: 1 missing cell filled in by the column's median: a"), "{said}");
+    assert_eq!(good(folder, "predict --model m gap.csv").lines().count(), 21);
+}
+
 /// Of `tests/data/files`.
 fn take(folder: &Path, name: &str) {
     fs::copy(

@@ -153,7 +153,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
             Some((rows, coverage))
         }
     };
-    let plan = plan(row, args, common.seed, &parts.train, &parts.target)?;
+    let plan = plan(row, args, common.seed, &parts)?;
     let frame = plan.pipeline.frame(&parts.train, Some(&parts.target))?;
     let frame = Frame { device: Some(device.clone()), ..frame };
     let train_rows = stream.as_ref().map_or(parts.train.rows(), |stream| stream.rows());
@@ -206,10 +206,10 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
 }
 
 /// The steps and settings asked for, checked before any work.
-fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, table: &Table, target: &str) -> Outcome<Plan> {
+fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, parts: &Parts) -> Outcome<Plan> {
     let mut plan = match args.raw {
         true => Plan { pipeline: Pipeline::raw(row), lines: Vec::new() },
-        false => Pipeline::auto(table, Some(target), row)?,
+        false => Pipeline::auto_with(&parts.train, &parts.test, Some(&parts.target), row)?,
     };
     if let Some(seed) = seed.filter(|_| row.settings().is_ok_and(|settings| settings.contains_key("seed"))) {
         plan.pipeline.settings.insert("seed".into(), seed.into());

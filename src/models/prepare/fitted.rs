@@ -243,11 +243,11 @@ impl FittedPipeline {
         let missing: Vec<&str> = self.features.iter().map(|f| f.name.as_str()).filter(|n| !given.contains(n)).collect();
         let unknown: Vec<&str> = given.iter().copied().filter(|name| !known.contains(name) && !passed(name)).collect();
         if !missing.is_empty() || !unknown.is_empty() {
+            let count = self.features.len() - missing.len();
             let part = |what: &str, names: Vec<&str>| match names.len() {
                 0 => String::new(),
                 n => format!("; {what} {}{}", names[..n.min(10)].join(", "), if n > 10 { " and more" } else { "" }),
             };
-            let count = given.len() - unknown.len();
             let message = format!(
                 "other columns than the model's: {count} of its {} columns given{}{}",
                 self.features.len(),

@@ -76,7 +76,16 @@ impl Pipeline {
     /// # Errors
     /// As [`Frame::of`] about the target; no column is left.
     pub fn auto(table: &Table, target: Option<&str>, row: &Row) -> Result<Plan> {
-        Plan::of(table, &target_of(table, target)?.name, row)
+        Plan::of(table, None, &target_of(table, target)?.name, row)
+    }
+
+    /// As [`Pipeline::auto`], for a model that is to predict the rows of `later` too: a column with gaps there alone is filled in as
+    /// well, by what `table` has. Nothing else is learnt from `later`.
+    ///
+    /// # Errors
+    /// As [`Pipeline::auto`].
+    pub fn auto_with(table: &Table, later: &Table, target: Option<&str>, row: &Row) -> Result<Plan> {
+        Plan::of(table, Some(later), &target_of(table, target)?.name, row)
     }
 
     /// The same with one more step.

@@ -34,7 +34,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(table: &Table, target: &str, row: &Row) -> Result<Plan> {
+    /// The plan for `table`, whose model is to predict the rows of `later` too: a gap there is one to be filled.
+    pub(super) fn of(table: &Table, later: Option<&Table>, target: &str, row: &Row) -> Result<Plan> {
+        let later = |column: &Column| later.and_then(|t| t.column(&column.name).ok()).map_or(0, Column::missing);
         let mut lines = Vec::new();
         let (mut numbers, mut booleans, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         let (mut empty, mut names, mut prose) = (Vec::new(), Vec::new(), Vec::new());
@@ -65,11 +67,11 @@ impl Plan {
             (&numbers, &mut of_numbers, ImputeStrategy::Median, "median"),
             (&booleans, &mut of_booleans, ImputeStrategy::MostFrequent, "commonest value"),
         ] {
-            let gaps: Vec<&Column> = columns.iter().copied().filter(|column| column.missing() > 0).collect();
+            let gaps: Vec<&Column> = columns.iter().copied().filter(|c| c.missing() + later(c) > 0).collect();
             if gaps.is_empty() {
                 continue;
             }
-            let cells: usize = gaps.iter().map(|column| column.missing()).sum();
+            let cells: usize = gaps.iter().map(|column| column.missing() + later(column)).sum();
             let cells = if cells == 1 { "1 missing cell".to_owned() } else { format!("{cells} missing cells") };
             if fill {
                 steps.push(Step::of(&SimpleImputer { strategy, ..SimpleImputer::default() }));
