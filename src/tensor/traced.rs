@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::plan::batch::{in_order, settle, taken};
+use crate::plan::batch::{Call, in_order, settle, taken};
 use crate::plan::kernel::Meta;
 use crate::plan::key::Structure;
 use crate::plan::run::Plan;
@@ -64,21 +64,28 @@ impl Traced {
         for example in examples {
             inputs.push(stand_in(&bound(&device, example)?)?);
         }
-        let slots: Vec<Arc<Slot>> = inputs.iter().filter_map(|x| Some(x.ok()?.slot.clone())).collect();
         let Some((result, calls)) = taken(&device, || no_grad(|| f(&inputs)))? else {
             return Err(refused(
                 "the function reads values or records more than 512 operations: trace only what lies between reads",
             ));
         };
+        let traced = Traced::of(device, &inputs, &result, &calls);
+        // Whoever holds one of these slots all the same is told: left pending, they would be taken for values of later batches.
+        let kept = refused("a tensor that a traced function computed has no values outside it");
+        calls.iter().for_each(|call| call.output.fill(Err(kept.clone())));
+        traced
+    }
+
+    /// The function of `inputs` that `calls` compute, none of which has run.
+    fn of(device: Device, inputs: &[Tensor], result: &Tensor, calls: &[Call]) -> Result<Traced> {
+        let slots: Vec<Arc<Slot>> = inputs.iter().filter_map(|x| Some(x.ok()?.slot.clone())).collect();
         let value = result.value()?;
-        let structure = Structure::of(&calls);
+        let structure = Structure::of(calls);
         let made = |slot: &Arc<Slot>| calls.iter().position(|call| Arc::ptr_eq(&call.output, slot));
         let Some(call) = made(&value.slot) else {
             return Err(refused("the function computes nothing: it gives back an input, or what was there before"));
         };
         if structure.live.iter().enumerate().any(|(n, &live)| live && n != call) {
-            let kept = refused("a tensor that a traced function computed has no values outside it");
-            calls.iter().for_each(|call| call.output.fill(Err(kept.clone())));
             return Err(refused("the function keeps a tensor that it computed: give back all that is needed as one"));
         }
         let plan = Plan::build(&device, &structure.keys(), structure.externals.len())?;
@@ -86,14 +93,14 @@ impl Traced {
         let source = |slot: &&Arc<Slot>| input_of(slot).map_or_else(|| Source::Fixed((*slot).clone()), Source::Input);
         let mut offsets = Vec::new();
         let mut var = 0;
-        for call in &calls {
+        for call in calls {
             offsets.extend((var..).zip(&call.inputs).filter_map(|(var, input)| Some((var, input_of(&input.slot)?))));
             var += call.inputs.len() + 1 + call.scalars.len();
         }
         Ok(Traced {
             inputs: inputs.iter().filter_map(|x| Some(x.ok()?.meta())).collect(),
             sources: structure.externals.iter().map(source).collect(),
-            vars: plan.variables(&calls),
+            vars: plan.variables(calls),
             offsets,
             output: (calls[call].meta, value.layout),
             plan,
@@ -259,6 +266,21 @@ mod tests {
             "keeps a tensor",
         );
         assert!(kept.unwrap().to_vec::<f32>().is_err());
+        // Nor has one that is kept while nothing, or itself, is given back: it stands for no value of a later batch.
+        let (mut beside, mut itself) = (None, None);
+        says(
+            Traced::new(&[&x], |x| {
+                beside = Some(&x[0] * 2.0);
+                x[0].clone()
+            }),
+            "computes nothing",
+        );
+        Traced::new(&[&x], |x| itself.insert(x[0].exp()).clone()).unwrap();
+        for kept in [beside.unwrap(), itself.unwrap()] {
+            let first = &x * 5.0;
+            let error = (&kept + &first).to_vec::<f32>().unwrap_err().to_string();
+            assert!(error.contains("no values outside"), "{error}");
+        }
         let traced = Traced::new(&[&x], |x| x[0].exp()).unwrap();
         let fails = |inputs: &[&Tensor], words: &str| {
             let error = traced.run(inputs).unwrap_err().to_string();
