@@ -65,6 +65,8 @@ struct Batch {
     bytes: u64,
     /// How often it was run.
     runs: u64,
+    /// What it records is to be taken: it stays, though empty, so that its runs are counted.
+    traced: bool,
 }
 
 impl fmt::Debug for Batches {
@@ -122,24 +124,23 @@ pub(crate) fn settle(device: &Device, slot: &Slot) -> Result<()> {
 /// Only a fault of this crate.
 pub(crate) fn taken<T>(device: &Device, record: impl FnOnce() -> T) -> Result<Option<(T, Vec<Call>)>> {
     let thread = this_thread();
-    let runs = || -> Result<u64> {
-        let batches = batches_of(device)?;
-        Ok(batches.pending.iter().find(|batch| batch.thread == thread).map_or(0, |batch| batch.runs))
-    };
     device.flush()?;
-    let before = runs()?;
+    let before = {
+        let mut batches = batches_of(device)?;
+        let batch = batches.of_thread(thread);
+        batch.traced = true;
+        batch.runs
+    };
     let result = record();
-    if runs()? != before {
+    let mut batches = batches_of(device)?;
+    let batch = batches.of_thread(thread);
+    batch.traced = false;
+    if batch.runs != before {
         return Ok(None);
     }
-    let mut batches = batches_of(device)?;
-    let Batches { pending, calls: all, bytes, .. } = &mut *batches;
-    let batch = pending.iter_mut().find(|batch| batch.thread == thread);
-    let calls = batch.map_or_else(Vec::new, |batch| {
-        *bytes -= std::mem::take(&mut batch.bytes);
-        std::mem::take(&mut batch.calls)
-    });
-    *all -= calls.len();
+    let (calls, bytes) = (std::mem::take(&mut batch.calls), std::mem::take(&mut batch.bytes));
+    batches.bytes -= bytes;
+    batches.calls -= calls.len();
     Ok(Some((result, calls)))
 }
 
@@ -156,13 +157,18 @@ pub(crate) fn in_order(device: &Device, run: impl FnOnce() -> Result<()>) -> Res
 }
 
 impl Batches {
-    fn add(&mut self, thread: u32, call: Call) {
+    /// The batch of a thread.
+    fn of_thread(&mut self, thread: u32) -> &mut Batch {
         let at = self.pending.iter().position(|batch| batch.thread == thread).unwrap_or_else(|| {
-            self.pending.retain(|batch| !batch.calls.is_empty()); // of threads that are gone, perhaps
+            self.pending.retain(|batch| batch.traced || !batch.calls.is_empty()); // of threads that are gone, perhaps
             self.pending.push(Batch { thread, ..Batch::default() });
             self.pending.len() - 1
         });
-        let batch = &mut self.pending[at];
+        &mut self.pending[at]
+    }
+
+    fn add(&mut self, thread: u32, call: Call) {
+        let batch = self.of_thread(thread);
         call.output.set_place(thread, batch.calls.len() as u32);
         let mut bytes = call.output.bytes();
         for Input { slot, .. } in call.inputs.iter().filter(|input| input.slot.is_fresh()) {

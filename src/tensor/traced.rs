@@ -245,6 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_begin_meanwhile_do_not_disturb_a_trace() {
+        let x = numbers(&[4], 1);
+        x.exp().to_vec::<f32>().unwrap(); // this thread has a batch, and it was run
+        let traced = Traced::new(&[&x], |x| {
+            std::thread::scope(|scope| {
+                let other = scope.spawn(|| (numbers(&[4], 2) * 2.0).to_vec::<f32>().unwrap());
+                assert_eq!(other.join().unwrap().len(), 4);
+            });
+            x[0].exp()
+        });
+        let y = traced.unwrap().run(&[&x]).unwrap();
+        assert_eq!(y.to_vec::<f32>().unwrap(), x.exp().to_vec::<f32>().unwrap());
+    }
+
+    #[test]
     fn what_cannot_be_traced_or_run_says_so() {
         let x = numbers(&[4], 1);
         let says = |result: Result<Traced>, words: &str| {
