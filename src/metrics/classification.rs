@@ -202,6 +202,11 @@ fn each_row(
     let tolerance = f64::from(f32::EPSILON).sqrt();
     for (row, (values, &label)) in probabilities.chunks_exact(classes).zip(truth).enumerate() {
         let sum: f64 = values.iter().sum();
+        if sum.is_nan() {
+            let message =
+                format!("a probability of row {row} is NaN; numbers left the range of floats, scale the columns");
+            return Err(Error::NonFinite { op, message });
+        }
         if !values.iter().all(|p| (0.0..=1.0).contains(p)) || (sum - 1.0).abs() > tolerance {
             let message = format!("row {row} is no distribution: its sum is {sum}; pass probabilities, not logits");
             return Err(Error::argument(op, message));
@@ -221,7 +226,7 @@ fn each_row(
 ///
 /// # Errors
 /// [`Error::Shape`] when the lengths do not fit, [`Error::Argument`] for a label past the classes or a row that is no
-/// distribution: a value outside 0 to 1, or a sum that is not 1.
+/// distribution: a value outside 0 to 1, or a sum that is not 1; [`Error::NonFinite`] for NaN.
 pub fn log_loss(truth: &[u32], probabilities: &[f64], classes: usize) -> Result<f64> {
     let mut loss = 0.0;
     each_row("log_loss", truth, probabilities, classes, |values, label| {
@@ -282,7 +287,7 @@ mod tests {
         for (truth, p, code) in [
             (0, &[0.5, 0.5, 0.0][..], "shape"),
             (0, &[3.0, -2.0], "argument"),
-            (0, &[f64::NAN, 1.0], "argument"),
+            (0, &[f64::NAN, 1.0], "non-finite"),
             (2, &[0.5, 0.5], "argument"),
         ] {
             assert_eq!(log_loss(&[truth], p, 2).map_err(|e| e.code()), Err(code));

@@ -1,7 +1,7 @@
 //! Scores of predicted numbers.
 
 use super::{finite, same_length};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The mean of a term over all pairs of true and predicted values.
 fn mean(op: &'static str, truth: &[f64], predicted: &[f64], term: impl Fn(f64, f64) -> f64) -> Result<f64> {
@@ -12,13 +12,29 @@ fn mean(op: &'static str, truth: &[f64], predicted: &[f64], term: impl Fn(f64, f
     Ok(sum / truth.len() as f64)
 }
 
+/// The mean of the square of a term.
+fn mean_square(
+    op: &'static str,
+    truth: &[f64],
+    predicted: &[f64],
+    term: impl Fn(f64, f64) -> f64 + Copy,
+) -> Result<f64> {
+    let square = mean(op, truth, predicted, |t, p| term(t, p).powi(2))?;
+    if square.is_finite() {
+        return Ok(square);
+    }
+    let most = truth.iter().zip(predicted).map(|(&t, &p)| term(t, p).abs()).fold(0.0, f64::max);
+    let message = format!("numbers too large to square: {most:e} is among them; scale the target");
+    Err(Error::NonFinite { op, message })
+}
+
 /// The mean squared error, in the target's unit squared.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) when the lengths differ or are 0, [`Error::NonFinite`](crate::Error::NonFinite) for a
-/// NaN or infinity.
+/// [`Error::Shape`] when the lengths differ or are 0, [`Error::NonFinite`] for a NaN or infinity, and for numbers whose squares
+/// are beyond the range of `f64`.
 pub fn mse(truth: &[f64], predicted: &[f64]) -> Result<f64> {
-    mean("mse", truth, predicted, |t, p| (t - p) * (t - p))
+    mean_square("mse", truth, predicted, |t, p| t - p)
 }
 
 /// The root of [`mse`], in the target's unit.
@@ -26,7 +42,7 @@ pub fn mse(truth: &[f64], predicted: &[f64]) -> Result<f64> {
 /// # Errors
 /// As [`mse`].
 pub fn rmse(truth: &[f64], predicted: &[f64]) -> Result<f64> {
-    mean("rmse", truth, predicted, |t, p| (t - p) * (t - p)).map(f64::sqrt)
+    mean_square("rmse", truth, predicted, |t, p| t - p).map(f64::sqrt)
 }
 
 /// The mean absolute error, in the target's unit.
@@ -72,9 +88,9 @@ fn constant(truth: &[f64]) -> bool {
 /// As [`mse`].
 pub fn r2(truth: &[f64], predicted: &[f64]) -> Result<f64> {
     const OP: &str = "r2";
-    let left = mean(OP, truth, predicted, |t, p| (t - p) * (t - p))?;
+    let left = mean_square(OP, truth, predicted, |t, p| t - p)?;
     let centre = mean(OP, truth, truth, |t, _| t)?;
-    let whole = mean(OP, truth, truth, |t, _| (t - centre) * (t - centre))?;
+    let whole = mean_square(OP, truth, truth, |t, _| t - centre)?;
     Ok(explained(left, whole, constant(truth)))
 }
 
@@ -85,9 +101,9 @@ pub fn r2(truth: &[f64], predicted: &[f64]) -> Result<f64> {
 pub fn explained_variance(truth: &[f64], predicted: &[f64]) -> Result<f64> {
     const OP: &str = "explained_variance";
     let bias = mean(OP, truth, predicted, |t, p| t - p)?;
-    let left = mean(OP, truth, predicted, |t, p| (t - p - bias) * (t - p - bias))?;
+    let left = mean_square(OP, truth, predicted, |t, p| t - p - bias)?;
     let centre = mean(OP, truth, truth, |t, _| t)?;
-    let whole = mean(OP, truth, truth, |t, _| (t - centre) * (t - centre))?;
+    let whole = mean_square(OP, truth, truth, |t, _| t - centre)?;
     Ok(explained(left, whole, constant(truth)))
 }
 
@@ -109,6 +125,16 @@ mod tests {
         assert_eq!(r2(&[0.1; 7], &[0.1; 7]).unwrap(), 1.0);
         assert_eq!(r2(&[0.1; 7], &[0.2; 7]).unwrap(), 0.0);
         assert_eq!(explained_variance(&[1.0, 1.0], &[0.5, 0.75]).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn numbers_too_large_to_square_are_said_to_be() {
+        for score in [mse, rmse, r2, explained_variance] {
+            let said = score(&[1e160, 3e160], &[2e160, -2e160]).unwrap_err().to_string();
+            assert!(said.contains("too large to square: ") && said.ends_with("scale the target"), "{said}");
+        }
+        assert!(r2(&[1e160, -1e160], &[1e160, -1e160]).is_err(), "their variance cannot be told");
+        assert!((mae(&[1e160], &[3e160]).unwrap() / 2e160 - 1.0).abs() < 1e-15);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::confusion::{ClassScores, ConfusionMatrix};
 use crate::error::Result;
 use std::fmt;
 
-/// Precision, recall, F1 and support of each class, with their averages. `Display` prints what scikit-learn's
-/// `classification_report` does.
+/// Precision, recall, F1 and support of each class that occurs, in truth or predicted, with their averages. `Display` prints what
+/// scikit-learn's `classification_report` does.
 ///
 /// ```
 /// use tilework::metrics::ClassificationReport;
@@ -16,7 +16,7 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassificationReport {
-    /// The classes, in order.
+    /// The classes that occur, in order.
     pub names: Vec<String>,
     /// The scores of each.
     pub classes: Vec<ClassScores>,
@@ -39,9 +39,12 @@ impl ClassificationReport {
 
     /// The report of counted labels.
     pub fn of(matrix: &ConfusionMatrix) -> ClassificationReport {
-        let classes = matrix.scores();
+        let all = 0..matrix.names().len();
+        let occurs = |class: usize| all.clone().any(|c| matrix.count(class, c) + matrix.count(c, class) > 0);
+        let scored = all.clone().zip(matrix.names()).zip(matrix.scores()).filter(|((class, _), _)| occurs(*class));
+        let (names, classes): (Vec<String>, Vec<ClassScores>) = scored.map(|((_, n), s)| (n.clone(), s)).unzip();
         let support: u64 = classes.iter().map(|class| class.support).sum();
-        let right: u64 = (0..classes.len()).map(|class| matrix.count(class, class)).sum();
+        let right: u64 = all.clone().map(|class| matrix.count(class, class)).sum();
         let average = |weight: fn(&ClassScores) -> f64| {
             let whole: f64 = classes.iter().map(weight).sum();
             let mean = |score: fn(&ClassScores) -> f64| {
@@ -50,7 +53,7 @@ impl ClassificationReport {
             ClassScores { precision: mean(|c| c.precision), recall: mean(|c| c.recall), f1: mean(|c| c.f1), support }
         };
         ClassificationReport {
-            names: matrix.names().to_vec(),
+            names,
             accuracy: right as f64 / support as f64,
             macro_avg: average(|_| 1.0),
             weighted_avg: average(|class| class.support as f64),
@@ -79,6 +82,7 @@ impl fmt::Display for ClassificationReport {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Average, f1};
     use super::*;
 
     #[test]
@@ -96,5 +100,17 @@ mod tests {
 weighted avg       0.70      0.60      0.61         5
 ";
         assert_eq!(report.to_string(), expected);
+    }
+
+    #[test]
+    fn a_class_that_occurs_nowhere_counts_in_no_average() {
+        let names = ["a", "b", "c"].map(String::from);
+        let report = ClassificationReport::new(&[0, 0, 2], &[0, 2, 2], &names).unwrap();
+        // scikit-learn: classification_report([0, 0, 2], [0, 2, 2])
+        assert_eq!(report.names, ["a", "c"]);
+        assert_eq!(report.macro_avg.recall, 0.75);
+        assert_eq!(report.macro_avg.f1, f1(&[0, 0, 2], &[0, 2, 2], Average::Macro).unwrap());
+        let report = ClassificationReport::new(&[0, 0], &[0, 1], &names).unwrap();
+        assert_eq!((report.names.len(), report.macro_avg.recall), (2, 0.25), "one that is predicted alone counts");
     }
 }
