@@ -5,6 +5,7 @@ mod archive;
 mod file;
 mod header;
 mod host;
+mod json;
 mod npy;
 #[cfg(feature = "npz")]
 mod npz;
@@ -12,5 +13,6 @@ mod npz;
 pub use archive::{Archive, LoadOptions, NonFinite};
 pub use file::{check_writable, write_atomic};
 pub use host::{FileType, HostTensor};
+pub(crate) use json::to_json;
 #[cfg(feature = "npz")]
 pub use npz::Npz;

@@ -5,7 +5,7 @@ use crate::cost::Work;
 use crate::data::{Dataset, Schema, Standardizer, Target, Task, stratified_split};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::io::Archive;
+use crate::io::{Archive, to_json};
 use crate::nn::{Mode, Module, Sequential};
 use crate::optim::{Adam, Optimizer};
 use crate::rng::Rng;
@@ -393,7 +393,7 @@ impl FittedMlp {
         let run = pack(&mut archive, &self.net, &self.optimizer, &self.standing)?;
         let (scaler, schema) = (self.scaler.clone(), self.schema.clone());
         let description = Description { settings: self.settings.clone(), schema, scaler, target: self.target, run };
-        archive.metadata = serde_json::to_value(description).map_err(|e| Error::internal("save", e.to_string()))?;
+        archive.metadata = to_json("save", &description)?;
         archive.save(path)
     }
 

@@ -2,7 +2,7 @@
 
 use super::estimator::Model;
 use crate::error::{Error, Result};
-use crate::io::{Archive, HostTensor};
+use crate::io::{Archive, HostTensor, to_json};
 use ndarray::Array2;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -75,12 +75,23 @@ impl Writer<'_> {
     /// Settings, counts and texts: one note a part.
     ///
     /// # Errors
-    /// A second note; what has no JSON, such as a map with keys that are no text.
+    /// A second note; [`Error::NonFinite`] that names a number which is not finite; what has no JSON, such as a map with keys that
+    /// are no text.
     pub fn note(&mut self, note: &impl Serialize) -> Result<()> {
-        let value = serde_json::to_value(note).map_err(|e| Error::internal("save", e.to_string()))?;
+        let value = to_json("save", note).map_err(|e| self.naming(e))?;
         match self.notes.insert(self.path.clone(), value) {
             None => Ok(()),
             Some(_) => Err(Error::internal("save", format!("two notes of part {:?}", self.path))),
+        }
+    }
+
+    /// An error that says in which part of the model.
+    fn naming(&self, error: Error) -> Error {
+        match error {
+            Error::NonFinite { op, message } if !self.path.is_empty() => {
+                Error::NonFinite { op, message: format!("{}: {message}", self.path) }
+            }
+            error => error,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::io::{Archive, HostTensor};
+use crate::io::{Archive, HostTensor, to_json};
 use crate::nn::{Item, Module, walk};
 use crate::optim::Optimizer;
 use crate::rng::Rng;
@@ -92,7 +92,7 @@ pub(crate) fn unpack(
 pub(super) fn save(path: &Path, net: &dyn Module, optimizer: &Optimizer, at: &Standing) -> Result<()> {
     let mut archive = Archive::new(KIND);
     let notes = pack(&mut archive, net, optimizer, at)?;
-    archive.metadata = serde_json::to_value(notes).map_err(|e| Error::internal("checkpoint", e.to_string()))?;
+    archive.metadata = to_json("checkpoint", &notes)?;
     archive.save(path)
 }
 
