@@ -1,35 +1,38 @@
-//! Tables of Arrow's files (which Feather's of version 2 are too) and of its streams.
+//! Tables of Arrow's files (which Feather's of version 2 are too) and of its streams, a message at a time.
 
-use super::arrays::{Columns, bytes_of, check_size, contained};
+use super::arrays::{Columns, check_size, contained};
+use super::batches::{Batches, table};
 use super::options::ReadOptions;
 use super::table::Table;
 use crate::error::{Error, Result};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::{Endianness, RecordBatch, root_as_message};
-use std::path::Path;
+use arrow_schema::{ArrowError, SchemaRef};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 /// A file begins and ends with it; a stream lies between, and the places of its batches behind that.
-const MAGIC: &[u8] = b"ARROW1";
+const MAGIC: &[u8; 6] = b"ARROW1";
 
 /// Each message of a stream begins with it; behind the last it stands before a length of 0.
 const MARK: [u8; 4] = [0xff; 4];
 
 /// All batches.
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
-    let bytes = bytes_of(path)?;
-    let stream = checked(stream_of(&bytes, path)?, path)?;
-    contained(path, || table_of(stream, path, options))
+    contained(path, || table(path, batches(path, options)?, options))
 }
 
-fn table_of(stream: &[u8], path: &Path, options: &ReadOptions) -> Result<Table> {
-    let (source, damaged) = (path.display().to_string(), |e| damaged(path, e));
-    let reader = StreamReader::try_new(stream, None).map_err(damaged)?;
-    let mut columns = Columns::new(&source, &reader.schema(), options)?;
-    for batch in reader {
-        let chosen = batch.and_then(|batch| batch.project(columns.places()));
-        columns.add(&chosen.map_err(damaged)?)?;
-    }
-    columns.table(options)
+/// The batches of a file, of which one message is in memory at a time, and what all of it holds.
+pub(super) fn batches(path: &Path, options: &ReadOptions) -> Result<(SchemaRef, Batches)> {
+    let file = path.to_owned();
+    let reader = StreamReader::try_new(Messages::open(path)?, None).map_err(|e| damaged_or(path, e))?;
+    let schema = reader.schema();
+    let places = Columns::new(&path.display().to_string(), &schema, options)?.places().to_vec();
+    let chosen = move |batch: Result<_, ArrowError>| {
+        batch.and_then(|batch: arrow_array::RecordBatch| batch.project(&places)).map_err(|e| damaged_or(&file, e))
+    };
+    Ok((schema, Box::new(reader.map(chosen))))
 }
 
 fn damaged(path: &Path, what: impl std::fmt::Display) -> Error {
@@ -40,52 +43,112 @@ fn cut_off(path: &Path) -> Error {
     Error::format(path, "cut off: the mark at the end of an Arrow file or stream is missing; save it again")
 }
 
-/// What begins with the first message.
-fn stream_of<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8]> {
-    let Some(inner) = bytes.strip_prefix(MAGIC) else {
-        let advice = match bytes {
-            [b'F', b'E', b'A', b'1', ..] => "it is Feather's first version; save it by version 2",
-            [0xff, 0xff, 0xff, 0xff, ..] => return Ok(bytes),
-            _ => "it begins neither as a file does nor as a stream; save it by to_feather",
-        };
-        return Err(Error::format(path, format!("no Arrow file: {advice}")));
-    };
-    if !inner.ends_with(MAGIC) {
-        return Err(cut_off(path));
+/// The error that [`Messages`] gave the reader, or one of its own.
+fn damaged_or(path: &Path, error: ArrowError) -> Error {
+    match error {
+        ArrowError::IoError(what, error) => match error.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(_) => damaged(path, what),
+        },
+        error => damaged(path, error),
     }
-    // Zeros fill up to 8 bytes, or to as many as the writer aligns to.
-    let zeros = inner.iter().take_while(|byte| **byte == 0).count();
-    Ok(inner.get(zeros..).unwrap_or_default())
 }
 
-/// The messages and the mark of their end. The reader slices a message's buffers where it says that they are, and reserves the
-/// memory that compressed ones say they need: both are checked before.
-fn checked<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8]> {
-    let (mut rest, mut unpacked) = (bytes, 0);
-    loop {
-        let (mark, tail) = rest.split_first_chunk::<4>().ok_or_else(|| cut_off(path))?;
-        if *mark != MARK {
-            return Err(damaged(path, "a message begins without its mark"));
+/// The messages of a file or stream and the mark of their end, each checked before the first byte of it is handed on. The reader
+/// slices a message's buffers where it says that they are, and reserves the memory that compressed ones say they need.
+struct Messages {
+    input: BufReader<File>,
+    path: PathBuf,
+    /// The message that is handed on, and how much of it has been.
+    message: Vec<u8>,
+    given: usize,
+    ended: bool,
+}
+
+impl Messages {
+    fn open(path: &Path) -> Result<Messages> {
+        let fault = |e| Error::io(path, e);
+        let mut file = File::open(path).map_err(fault)?;
+        let mut begins = Vec::new();
+        file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut begins).map_err(fault)?;
+        let is_file = begins == MAGIC;
+        if is_file {
+            let mut ends = Vec::new();
+            let there = file.seek(SeekFrom::End(-(MAGIC.len() as i64))).is_ok_and(|at| at >= MAGIC.len() as u64);
+            file.read_to_end(&mut ends).map_err(fault)?;
+            if !there || ends != MAGIC {
+                return Err(cut_off(path));
+            }
+        } else if !begins.starts_with(&MARK) {
+            let advice = match begins.starts_with(b"FEA1") {
+                true => "it is Feather's first version; save it by version 2",
+                false => "it begins neither as a file does nor as a stream; save it by to_feather",
+            };
+            return Err(Error::format(path, format!("no Arrow file: {advice}")));
         }
-        let (length, tail) = tail.split_first_chunk::<4>().ok_or_else(|| cut_off(path))?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        file.seek(SeekFrom::Start(if is_file { MAGIC.len() as u64 } else { 0 })).map_err(fault)?;
+        let mut input = BufReader::new(file);
+        // Zeros fill up to 8 bytes, or to as many as the writer aligns to.
+        while is_file && input.fill_buf().map_err(fault)?.first() == Some(&0) {
+            input.consume(1);
+        }
+        Ok(Messages { input, path: path.to_owned(), message: Vec::new(), given: 0, ended: false })
+    }
+
+    /// Reads so many bytes behind the others of the message.
+    fn take(&mut self, length: usize) -> Result<()> {
+        let before = self.message.len();
+        check_size(&self.path.display().to_string(), (before as u64).saturating_add(length as u64))?;
+        let part = self.input.by_ref().take(length as u64).read_to_end(&mut self.message);
+        part.map_err(|e| Error::io(&self.path, e))?;
+        if self.message.len() - before == length { Ok(()) } else { Err(cut_off(&self.path)) }
+    }
+
+    fn next(&mut self) -> Result<()> {
+        const HEAD: usize = 8; // the mark, and the length of what describes the message
+        let wrong = |path: &Path, what: &str| Err(damaged(path, what));
+        self.message.clear();
+        self.given = 0;
+        self.take(MARK.len())?;
+        if self.message != MARK {
+            return wrong(&self.path, "a message begins without its mark");
+        }
+        self.take(HEAD - MARK.len())?;
+        let length = self.message.last_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length));
         if length == 0 {
-            return Ok(bytes.get(..bytes.len() - tail.len()).unwrap_or_default());
+            self.ended = true;
+            return Ok(());
         }
-        let (head, tail) = tail.split_at_checked(length).ok_or_else(|| cut_off(path))?;
-        let message = root_as_message(head).map_err(|e| damaged(path, e))?;
-        let length = usize::try_from(message.bodyLength()).unwrap_or(usize::MAX);
-        let (body, tail) = tail.split_at_checked(length).ok_or_else(|| cut_off(path))?;
+        self.take(usize::try_from(length).unwrap_or(usize::MAX))?;
+        let (described, body) = {
+            let head = self.message.get(HEAD..).unwrap_or_default();
+            let message = root_as_message(head).map_err(|e| damaged(&self.path, e))?;
+            (head.len(), usize::try_from(message.bodyLength()).unwrap_or(usize::MAX))
+        };
+        self.take(body)?;
+        let (head, body) = self.message.get(HEAD..).and_then(|m| m.split_at_checked(described)).unwrap_or_default();
+        let message = root_as_message(head).map_err(|e| damaged(&self.path, e))?;
         if message.header_as_schema().is_some_and(|schema| schema.endianness() != Endianness::Little) {
-            return Err(damaged(path, "bytes in the order of big-endian machines"));
+            return wrong(&self.path, "bytes in the order of big-endian machines");
         }
         let batch = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
-        if let Some(batch) = batch {
-            let bytes = unpacked_bytes(batch, body).ok_or_else(|| damaged(path, "a buffer beyond its message"))?;
-            unpacked += bytes;
+        match batch.map(|batch| unpacked_bytes(batch, body)) {
+            None => Ok(()),
+            Some(None) => wrong(&self.path, "a buffer beyond its message"),
+            Some(Some(bytes)) => check_size(&self.path.display().to_string(), bytes),
         }
-        check_size(&path.display().to_string(), unpacked)?;
-        rest = tail;
+    }
+}
+
+impl Read for Messages {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.message.len() && !self.ended {
+            self.next().map_err(io::Error::other)?;
+        }
+        let mut rest = self.message.get(self.given..).unwrap_or_default();
+        let read = rest.read(out)?;
+        self.given += read;
+        Ok(read)
     }
 }
 

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "parquet")]
 mod arrays;
+#[cfg(feature = "parquet")]
+mod batches;
 mod cell;
 mod chosen;
 mod dataset;

@@ -1,12 +1,12 @@
-//! CSV and Parquet files larger than memory: read part by part, as often as there are passes over them.
+//! CSV, Parquet and Arrow files larger than memory: read part by part, as often as there are passes over them.
 
+#[cfg(feature = "parquet")]
+use super::batches;
 use super::files::Format;
 #[cfg(not(feature = "parquet"))]
 use super::files::left_out;
 use super::kind::Kind;
 use super::options::ReadOptions;
-#[cfg(feature = "parquet")]
-use super::parquet;
 use super::read::{Form, changed, fill};
 use super::records::Records;
 use super::table::Table;
@@ -27,10 +27,10 @@ pub(super) const PART_BYTES: usize = 16 << 20;
 /// that the closure says yes to, which is asked once a row.
 type Pass = Box<dyn FnMut((usize, usize), &mut dyn FnMut() -> bool) -> Result<Table> + Send>;
 
-/// A CSV or Parquet file that is never whole in memory. The rules, and the errors with line and column, are those of
+/// A CSV, Parquet or Arrow file that is never whole in memory. The rules, and the errors with line and column, are those of
 /// [`Table::read`]: making one reads the whole file once, to find what each column holds; after that its rows come as
 /// [`Table`]s of a part of them, as often as wanted. A file that is longer or shorter by then is an error. Of a Parquet file a
-/// part of a row group is in memory at a time, however large its row groups are.
+/// part of a row group is in memory at a time, however large its row groups are; of an Arrow file a batch, and the dictionaries.
 ///
 /// ```
 /// use tilework::data::{Kind, ReadOptions, Stream};
@@ -70,24 +70,26 @@ impl Stream {
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Stream> {
         let path = path.as_ref().to_path_buf();
         let name = path.display().to_string();
-        let whole = match Format::of(&path) {
-            Format::Csv => return Stream::of(move || File::open(&path), &name, options),
+        match Format::of(&path) {
+            Format::Csv => Stream::of(move || File::open(&path), &name, options),
             #[cfg(feature = "parquet")]
-            Format::Parquet => return Stream::of_parquet(path, options),
+            Format::Parquet | Format::Arrow => Stream::of_batches(path, options),
             #[cfg(not(feature = "parquet"))]
-            Format::Parquet => return Err(left_out(&path, "parquet")),
-            Format::Npz => "an archive of arrays",
-            Format::Arrow => "an Arrow file",
-        };
-        Err(Error::data(name, format!("{whole} is read whole alone; read it so, or save it as Parquet or CSV")))
+            Format::Parquet | Format::Arrow => Err(left_out(&path, "parquet")),
+            Format::Npz => {
+                let advice =
+                    "an archive of arrays is read whole alone; read it so, or save it as Parquet, Arrow or CSV";
+                Err(Error::data(name, advice))
+            }
+        }
     }
 
     #[cfg(feature = "parquet")]
-    fn of_parquet(path: PathBuf, options: &ReadOptions) -> Result<Stream> {
-        let form = Arc::new(parquet::form(&path, options)?);
+    fn of_batches(path: PathBuf, options: &ReadOptions) -> Result<Stream> {
+        let form = Arc::new(batches::form(&path, options)?);
         let (source, options, known) = (path.display().to_string(), options.clone(), form.clone());
         let open = move || -> Result<Pass> {
-            let mut rows = parquet::Rows::open(&path, &options)?.check(&known)?;
+            let mut rows = batches::Rows::open(&path, &options)?.check(&known)?;
             Ok(Box::new(move |most, wanted| rows.fill(most, wanted)))
         };
         Ok(Stream { open: Arc::new(open), source, form, left_out: Arc::new([]) })
@@ -126,7 +128,7 @@ impl Stream {
         self.form.rows - self.left_out.len()
     }
 
-    /// Bytes that a row takes, on average over the file: of its text; in a Parquet file of numbers too.
+    /// Bytes that a row takes, on average over the file: of its text; in Parquet and Arrow files of numbers too.
     pub fn row_bytes(&self) -> usize {
         usize::try_from(self.form.bytes / self.form.rows.max(1) as u64).unwrap_or(usize::MAX)
     }

@@ -16,9 +16,8 @@ fn csv(path: &Path, rows: usize) {
     fs::write(path, format!("a,b,c\n{lines}")).unwrap();
 }
 
-/// All rows in one group.
 #[cfg(feature = "parquet")]
-fn parquet(path: &Path, rows: usize) {
+fn batch(rows: usize) -> arrow_array::RecordBatch {
     use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
     use std::sync::Arc;
     let number = |of: fn(usize) -> usize| Arc::new((0..rows).map(|i| Some(of(i) as i64)).collect::<Int64Array>());
@@ -27,10 +26,27 @@ fn parquet(path: &Path, rows: usize) {
         ("b", number(|i| row(i).1)),
         ("c", Arc::new((0..rows).map(|i| Some(row(i).2)).collect::<StringArray>())),
     ];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// All rows in one group.
+#[cfg(feature = "parquet")]
+fn parquet(path: &Path, rows: usize) {
+    let batch = batch(rows);
     let mut out = parquet::arrow::ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
     out.write(&batch).unwrap();
     out.close().unwrap();
+}
+
+/// Batches of as many rows as are read at once.
+#[cfg(feature = "parquet")]
+fn arrow(path: &Path, rows: usize) {
+    let whole = batch(rows);
+    let mut out = arrow_ipc::writer::FileWriter::try_new(fs::File::create(path).unwrap(), &whole.schema()).unwrap();
+    for start in (0..rows).step_by(8192) {
+        out.write(&whole.slice(start, 8192.min(rows - start))).unwrap();
+    }
+    out.finish().unwrap();
 }
 
 /// The most memory of a training run, kB.
@@ -74,4 +90,6 @@ fn a_stream_of_eight_times_the_rows_takes_no_more_memory() {
     is_flat(csv, "long.csv");
     #[cfg(feature = "parquet")]
     is_flat(parquet, "long.parquet");
+    #[cfg(feature = "parquet")]
+    is_flat(arrow, "long.arrow");
 }

@@ -35,7 +35,7 @@ pub(crate) struct ModelArgs {
     /// Take the columns as they are: no filling in, no scaling, no encoding
     #[arg(long, help_heading = HEADING)]
     raw: bool,
-    /// Read DATA, CSV or Parquet, a part at a time, as files larger than memory need; with linear, ridge and logistic
+    /// Read DATA, CSV, Parquet or Arrow, a part at a time, as files larger than memory need; with linear, ridge and logistic
     #[arg(long, conflicts_with_all = ["cv", "search"], help_heading = HEADING)]
     stream: bool,
     /// Cross-validate with so many folds [default with --search: 5]
