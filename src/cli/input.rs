@@ -3,9 +3,11 @@
 use super::columns::ColumnArgs;
 use super::count;
 use super::failure::{Failure, Outcome};
-use crate::data::{Dataset, ReadOptions, Schema, Table, Target, Task, digits, shuffled_split, stratified_split};
+use super::models::Integers;
+use crate::data::{Dataset, Kind, ReadOptions, Schema, Table, Target, Task, digits, shuffled_split, stratified_split};
 use crate::device::Device;
 use crate::rng::Rng;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// The share of a file that becomes its test part when there is no file for it.
@@ -23,6 +25,8 @@ pub(super) struct Parts {
     pub test: Dataset,
     /// Both in a line, and where the test part is from.
     pub line: String,
+    /// What is said of a target of integers.
+    pub integers: Option<String>,
 }
 
 /// How the columns of a file are to be taken.
@@ -63,9 +67,21 @@ pub(super) fn parts(
             chosen.refuse("the file to go on with says which columns are left out")?;
             schema.read_options()
         }
-        Columns::Target(target) | Columns::Numbers(target) => chosen.choose(ReadOptions::default(), *target),
+        Columns::Target(target) | Columns::Numbers(target) => {
+            chosen.choose(ReadOptions { separator: None, ..ReadOptions::default() }, *target)
+        }
     };
-    let table = Table::read(data, &options)?;
+    let mut table = Table::read(data, &options)?;
+    if let Columns::Target(target) = columns
+        && let Some(name) = target.or(table.columns().last().map(|column| column.name.as_str())).map(String::from)
+        && table.has_codes(&name)
+    {
+        table = Table::read(data, &options.kind(name, Kind::Text))?;
+    }
+    let integers = match columns {
+        Columns::Known(_) => None,
+        Columns::Target(target) | Columns::Numbers(target) => of_integers(&table, *target, columns)?,
+    };
     let all = match columns {
         Columns::Known(schema) => Dataset::matching(&table, schema)?,
         Columns::Target(target) => Dataset::from_table(&table, *target)?,
@@ -73,7 +89,7 @@ pub(super) fn parts(
     };
     if let Some(file) = test {
         let test = Dataset::matching(&Table::read(file, &all.schema().read_options())?, all.schema())?;
-        return Ok(Parts::new(&name, all, test, &file.display().to_string()));
+        return Ok(Parts { integers, ..Parts::new(&name, all, test, &file.display().to_string()) });
     }
     let mut rng = Rng::seed(seed ^ SPLIT_STREAM);
     let (split, how) = match all.target() {
@@ -88,7 +104,17 @@ pub(super) fn parts(
         ))
     })?;
     let origin = format!("{percent} % held out by seed {seed}{how}; --test FILE gives others");
-    Ok(Parts::new(&name, all.select(&split.train)?, all.select(&split.held_out)?, &origin))
+    Ok(Parts { integers, ..Parts::new(&name, all.select(&split.train)?, all.select(&split.held_out)?, &origin) })
+}
+
+/// What is said of the target where it is of integers.
+fn of_integers(table: &Table, target: Option<&str>, columns: &Columns<'_>) -> Outcome<Option<String>> {
+    let column = match target {
+        Some(name) => Some(table.column(name)?),
+        None => table.columns().last(),
+    };
+    let integers = Integers::of(matches!(columns, Columns::Numbers(_)), &[""; 0])?;
+    Ok(column.filter(|column| column.kind() == Kind::Integer).map(|column| integers.line(&column.name)))
 }
 
 pub(super) fn is_digits(data: &Path) -> bool {
@@ -98,12 +124,12 @@ pub(super) fn is_digits(data: &Path) -> bool {
 impl Parts {
     fn new(name: &str, train: Dataset, test: Dataset, origin: &str) -> Parts {
         let line = format!(
-            "data: {name}: {} to learn from, {} to test on ({origin}); {}",
+            "{name}: {} to learn from, {} to test on ({origin}); {}",
             count(train.rows(), "row"),
             count(test.rows(), "row"),
             columns_of(train.schema())
         );
-        Parts { train, test, line }
+        Parts { train, test, line, integers: None }
     }
 }
 
@@ -123,6 +149,14 @@ fn columns_of(schema: &Schema) -> String {
 pub(super) fn integers_hint(classes: &[String]) -> &'static str {
     let integers = classes.len() > MANY_CLASSES && classes.iter().all(|class| class.parse::<i64>().is_ok());
     if integers { "; --regression takes these integers as numbers" } else { "" }
+}
+
+/// What is said where all numbers to learn from are one.
+pub(super) fn constant<T: PartialEq + Display>(target: &str, values: &[T]) -> Option<String> {
+    let first = values.first().filter(|first| values.iter().all(|value| value == *first))?;
+    Some(format!(
+        "warning: {target} is {first} in all rows; there is nothing to learn, and R² is 0 unless that is predicted exactly"
+    ))
 }
 
 /// The devices of these names; every one of this machine without any.

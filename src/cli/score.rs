@@ -1,66 +1,11 @@
-//! The score of a fitted model on rows that it has not seen.
+//! How scores and mistakes are written.
 
-use super::count;
-use crate::data::{Dataset, Target, Task};
-use crate::error::{Error, Result};
-use crate::metrics::{ConfusionMatrix, accuracy, log_loss, mae, mse, r2};
-use crate::models::FittedMlp;
-use serde::Serialize;
+use crate::error::Result;
+use crate::metrics::ConfusionMatrix;
 
 /// Classes whose confusion is shown whole; of more, the commonest mistakes are.
 const SHOWN_CLASSES: usize = 20;
 const SHOWN_MISTAKES: usize = 10;
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum Metrics {
-    Classes { accuracy: f64, log_loss: f64 },
-    Values { mse: f64, mae: f64, r2: f64 },
-}
-
-/// Scores, and the mistakes as text (classes only).
-pub(super) struct Score {
-    pub metrics: Metrics,
-    pub mistakes: Option<String>,
-}
-
-impl Score {
-    /// Holds the model's predictions against `test`, which is of the model's schema.
-    pub fn of(model: &FittedMlp, test: &Dataset) -> Result<Score> {
-        match (test.target(), &test.schema().task) {
-            (Target::Labels(truth), Task::Classes(classes)) => {
-                let predicted = model.predict(test.features())?;
-                let probabilities = wide(&model.predict_proba(test.features())?);
-                let log_loss = log_loss(truth, &probabilities, classes.len())?;
-                let metrics = Metrics::Classes { accuracy: accuracy(truth, &predicted)?, log_loss };
-                Ok(Score { metrics, mistakes: mistakes(truth, &predicted, classes)? })
-            }
-            (Target::Values(truth), _) => {
-                let (truth, predicted) = (&wide(truth), &wide(&model.predict_values(test.features())?));
-                let (mse, mae, r2) = (mse(truth, predicted)?, mae(truth, predicted)?, r2(truth, predicted)?);
-                Ok(Score { metrics: Metrics::Values { mse, mae, r2 }, mistakes: None })
-            }
-            _ => Err(Error::internal("score", "labels without classes")),
-        }
-    }
-
-    /// `test accuracy 0.9778, log loss 0.0812 (450 rows)`.
-    pub fn line(&self, rows: usize) -> String {
-        let rows = count(rows, "row");
-        match &self.metrics {
-            Metrics::Classes { accuracy, log_loss } => {
-                format!("test accuracy {accuracy:.4}, log loss {log_loss:.4} ({rows})")
-            }
-            Metrics::Values { mse, mae, r2 } => {
-                format!("test R² {r2:.4}, MSE {}, MAE {} ({rows})", short(*mse), short(*mae))
-            }
-        }
-    }
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| f64::from(value)).collect()
-}
 
 /// Four decimals, or five digits of what is large.
 pub(super) fn digits(value: f64) -> String {

@@ -4,15 +4,15 @@ use super::bar::Bar;
 use super::columns::ColumnArgs;
 use super::failure::{Failure, Outcome};
 use super::input::{self, Columns};
-use super::models::{self, ModelArgs};
-use super::score::{Metrics, Score};
+use super::models::{self, ModelArgs, Scored};
 use super::{note, plot, say, values};
-use crate::data::{Schema, Task};
+use crate::data::{Schema, Target, Task};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::{FittedMlp, Mlp};
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,8 +21,9 @@ use std::time::Instant;
 ///
 /// A CSV file has a header row; a .npz file has arrays of as many rows each, those of several columns first; .parquet, .arrow,
 /// .feather and .ipc are read where the program was built with the feature `parquet`. The last column is the target unless
-/// --target names another. A target of text or of integers is a class, any other is a number to regress on.
-/// All other columns are features. For `mlp` they must be numbers; for all other models missing cells are filled in, columns
+/// --target names another. A target of text is a class, and so is one of integers, unless --regression is given or the model
+/// predicts numbers alone; any other is a number to regress on.
+/// All other columns are features. For `mlp` they must be numbers without gaps; for all other models missing cells are filled in, columns
 /// scaled where the model needs it and text encoded, each step said in a line. The model file remembers how.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -109,7 +110,7 @@ struct Summary<'a> {
     steps: u64,
     seed: u64,
     seconds: Seconds,
-    metrics: &'a Metrics,
+    metrics: Value,
     out: String,
 }
 
@@ -192,7 +193,13 @@ fn network(args: &TrainArgs) -> Outcome {
 
     let device = named.unwrap_or_else(|| Device::auto_for(&settings.work(&parts.train)));
     note(format_args!("device: {device}: {}", device.reason()));
-    note(&parts.line);
+    note(format_args!("data: {}", parts.line));
+    let target = &parts.train.schema().target;
+    match parts.train.target() {
+        Target::Values(values) => input::constant(target, values).iter().for_each(note),
+        Target::Labels(_) => {}
+    }
+    parts.integers.iter().for_each(note);
     let mut bar = Bar::new();
     let fit = Instant::now();
     let model = match &args.resume {
@@ -202,7 +209,7 @@ fn network(args: &TrainArgs) -> Outcome {
     let fit = fit.elapsed().as_secs_f64();
     drop(bar);
 
-    let score = Score::of(&model, &parts.test)?;
+    let scored = Scored::of_network(&model, &parts.test)?;
     let drawing =
         args.plot.as_ref().map(|_| plot::draw(model.history(), &args.data.display().to_string())).transpose()?;
     model.save(&out)?;
@@ -211,7 +218,7 @@ fn network(args: &TrainArgs) -> Outcome {
     }
     if let Some(path) = &args.report {
         let data = args.data.display().to_string();
-        let html = models::network_page(&model, &parts.test, &data, &parts.line, fit)?;
+        let html = models::network_page(&model, &scored, (&data, &parts.line), fit)?;
         write_atomic(path, |file| file.write_all(html.as_bytes()))?;
     }
     if args.json {
@@ -225,13 +232,13 @@ fn network(args: &TrainArgs) -> Outcome {
             steps: model.steps(),
             seed: settings.seed,
             seconds: Seconds { fit, total: began.elapsed().as_secs_f64() },
-            metrics: &score.metrics,
+            metrics: scored.json(),
             out: out.display().to_string(),
         };
         return say(serde_json::to_string(&summary).map_err(|e| Failure::failed(format!("summary: {e}")))?);
     }
-    say(score.line(parts.test.rows()))?;
-    if let Some(mistakes) = &score.mistakes {
+    say(scored.line("test"))?;
+    if let Some(mistakes) = scored.mistakes()? {
         say(format_args!("\n{mistakes}"))?;
     }
     say(format_args!("model: {}", out.display()))?;

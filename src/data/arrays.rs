@@ -134,7 +134,8 @@ impl<'a> Columns<'a> {
     /// The same before it is made to fit the options.
     pub(super) fn raw(self) -> Table {
         let lines = (self.before as u64 + 1..=(self.before + self.rows) as u64).collect();
-        Table { source: self.source.to_owned(), columns: self.columns, lines, left_out: self.left_out }
+        let source = self.source.to_owned();
+        Table { source, columns: self.columns, lines, left_out: self.left_out, codes: Vec::new() }
     }
 }
 

@@ -43,7 +43,13 @@ pub(super) fn form(path: &Path, options: &ReadOptions) -> Result<Form> {
             0 => {
                 let kind = |values: &Values, seen: Seen| seen.kind(matches!(values, Values::Numbers(_)));
                 let columns = part.columns.into_iter().zip(seen).map(|(c, seen)| (c.name, kind(&c.values, seen)));
-                return Ok(Form { columns: columns.collect(), left_out: part.left_out, rows, bytes });
+                return Ok(Form {
+                    columns: columns.collect(),
+                    left_out: part.left_out,
+                    rows,
+                    bytes,
+                    codes: Vec::new(),
+                });
             }
             read => rows += read,
         }

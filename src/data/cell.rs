@@ -59,6 +59,18 @@ impl Cell {
     }
 }
 
+/// Integers of at least this size are not told apart by `f64`: 2^53.
+pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Whether a cell that is written as an integer, in digits alone, reads the same once it is a number: `007` and integers from 2^53
+/// on do not. `None` for all other cells.
+pub(super) fn keeps_digits(cell: &str) -> Option<bool> {
+    let digits = cell.strip_prefix(['+', '-']).unwrap_or(cell);
+    let integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let kept = || (digits == "0" || !digits.starts_with('0')) && digits.parse().is_ok_and(|v: f64| v < EXACT);
+    integer.then(kept)
+}
+
 /// A cell or name as it stands in a message: quoted, on one line, at most 40 characters.
 pub(super) fn shown(text: &str) -> String {
     match text.char_indices().nth(40) {
@@ -113,6 +125,19 @@ mod tests {
     fn words_dates_and_codes_are_text() {
         for cell in ["setosa", "2024-01-02", "12A", "1 apple", "0x10", "a,b", "-", ",", "1.2.3", "$5", "5%"] {
             assert_eq!(read(cell), Cell::Text, "{cell}");
+        }
+    }
+
+    #[test]
+    fn integers_that_would_not_read_the_same_are_known() {
+        for cell in ["0", "7", "-7", "+7", "9007199254740991"] {
+            assert_eq!(keeps_digits(cell), Some(true), "{cell}");
+        }
+        for cell in ["007", "-01", "00", "9007199254740992", "9007199254740993", "12345678901234567890"] {
+            assert_eq!(keeps_digits(cell), Some(false), "{cell}");
+        }
+        for cell in ["", "-", "1.0", "1e3", "a7", "0x7"] {
+            assert_eq!(keeps_digits(cell), None, "{cell}");
         }
     }
 

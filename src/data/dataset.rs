@@ -1,8 +1,8 @@
 //! Rows of features with their target, made from a table.
 
 use super::cell::shown;
-use super::schema::{Schema, Task, classes_of, labels_of, numbers_of};
-use super::table::{Column, Table, Values, list};
+use super::schema::{Schema, Task, class_of, classes_of, labels_of, numbers_of};
+use super::table::{Column, Table, list};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 
@@ -82,10 +82,13 @@ impl Dataset {
     /// regress on; [`Dataset::regression`] takes integers as numbers too.
     ///
     /// # Errors
-    /// [`Error::Data`] for a missing target column, a target with one value only, no feature columns, a feature column of
+    /// [`Error::Data`] for a missing target column, one class only, classes such as `007` in a column read as numbers, no feature columns, a feature column of
     /// text, or a number beyond `f32`.
     pub fn from_table(table: &Table, target: Option<&str>) -> Result<Dataset> {
         let column = target_column(table, target)?;
+        if table.has_codes(&column.name) {
+            table.check_classes(&column.name)?;
+        }
         let task = match labels_of(column) {
             Some(_) => Task::Classes(classes_of(column)),
             None => Task::Regression,
@@ -111,11 +114,7 @@ impl Dataset {
                 format!("no features: {} is the only column", shown(&target.name)),
             ));
         }
-        let constant = match &target.values {
-            Values::Numbers(values) => values.windows(2).all(|pair| pair[0] == pair[1]),
-            Values::Text(values) => values.windows(2).all(|pair| pair[0] == pair[1]),
-        };
-        if constant {
+        if matches!(&task, Task::Classes(classes) if classes.len() < 2) {
             let place = table.place(0, table.index_of(&target.name)?);
             return Err(Error::data(place, "target has one value in all rows; there is nothing to learn"));
         }
@@ -138,6 +137,7 @@ impl Dataset {
             Task::Regression => Target::Values(numbers_of(table, index)?),
             Task::Classes(classes) => {
                 let position: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+                table.check_classes(&schema.target)?;
                 let labels = labels_of(column).ok_or_else(|| {
                     Error::data(
                         table.place(0, index),
@@ -145,7 +145,7 @@ impl Dataset {
                     )
                 })?;
                 let label = |(row, name): (usize, String)| {
-                    position.get(name.as_str()).copied().ok_or_else(|| {
+                    class_of(&position, &name).ok_or_else(|| {
                         let message =
                             format!("class {} is not known; the classes are {}", shown(&name), names(classes));
                         Error::data(table.place(row, index), message)
@@ -247,6 +247,8 @@ mod tests {
         assert_eq!((&data.schema().task, data.target()), (&Task::Regression, &Target::Values(vec![0.5, 1.0])));
         let data = Dataset::regression(&table("x,y\n1,3\n2,1\n"), None).unwrap();
         assert_eq!(data.target(), &Target::Values(vec![3.0, 1.0]));
+        let constant = Dataset::regression(&table("x,y\n1,2\n3,2\n"), None).unwrap();
+        assert_eq!(constant.target(), &Target::Values(vec![2.0, 2.0]), "as other models of numbers take it");
     }
 
     #[test]

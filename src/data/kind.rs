@@ -1,6 +1,6 @@
 //! What a column holds beyond numbers and text: whole numbers, yes and no, dates.
 
-use super::cell::Cell;
+use super::cell::{Cell, EXACT, keeps_digits};
 use serde::{Deserialize, Serialize};
 
 /// What the cells of a column are.
@@ -64,11 +64,13 @@ pub(super) struct Seen {
     whole: bool,
     boolean: bool,
     date: bool,
+    /// Whether all are written as integers.
+    digits: bool,
 }
 
 impl Default for Seen {
     fn default() -> Seen {
-        Seen { empty: true, whole: true, boolean: true, date: true }
+        Seen { empty: true, whole: true, boolean: true, date: true, digits: true }
     }
 }
 
@@ -76,10 +78,15 @@ impl Seen {
     /// One more cell, and how it is written.
     pub(super) fn add(&mut self, cell: Cell, text: &str) {
         self.empty = false;
-        // Integers beyond 2^53 are not told apart by f64.
-        self.whole &= matches!(cell, Cell::Number(v) if v.fract() == 0.0 && v.abs() <= 9_007_199_254_740_992.0);
+        self.whole = self.whole && matches!(cell, Cell::Number(v) if v.fract() == 0.0 && v.abs() < EXACT);
+        self.digits = self.digits && keeps_digits(text).is_some();
         self.boolean = self.boolean && boolean(text).is_some();
         self.date = self.date && date(text).is_some();
+    }
+
+    /// Whether all cells are written as integers.
+    pub(super) fn are_integers(&self) -> bool {
+        !self.empty && self.digits
     }
 
     pub(super) fn add_numbers(&mut self, values: &[f64]) {

@@ -47,11 +47,12 @@ pub use kind::Kind;
 pub use matrix::{Features, Matrix};
 pub use options::{MissingCells, ReadOptions};
 pub use scale::Standardizer;
+pub(crate) use schema::class_of;
 pub use schema::{Schema, Task};
 pub use series::{FromPast, Windows, integrate};
 pub use sparse::Sparse;
 pub use split::{Split, batches, last_split, shuffled_split, stratified_split};
 pub use stream::{Parts, Stream};
-#[cfg(feature = "npz")]
+#[cfg(any(feature = "cli", feature = "npz"))]
 pub(crate) use table::list;
 pub use table::{Column, Table, Values};

@@ -1,11 +1,11 @@
 //! CSV text to a [`Table`], in two passes: the first checks the form and finds what each column holds, the second fills the
 //! columns, all of them or so many rows at a time.
 
-use super::cell::{Cell, shown};
+use super::cell::{Cell, keeps_digits, shown};
 use super::kind::{Kind, Seen};
 use super::options::{MissingCells, ReadOptions};
 use super::records::Records;
-use super::table::{Column, Table, Values, place};
+use super::table::{Code, Column, Table, Values, place};
 use crate::error::{Error, Result};
 use csv::ByteRecord;
 use std::collections::HashSet;
@@ -32,6 +32,7 @@ pub(super) struct Form {
     pub rows: usize,
     /// Of all rows.
     pub bytes: u64,
+    pub codes: Vec<Code>,
 }
 
 /// The first row of a file.
@@ -54,9 +55,26 @@ impl Form {
         let (mut rows, mut bytes) = (0, 0);
         let mut votes = vec![0i64; places.len()]; // cells written as numbers, less cells of text
         let mut seen = vec![Seen::default(); places.len()];
-        while let Some(line) = records.next()? {
-            check_length(&records.record, names.len(), &records.source, line)?;
-            for ((&column, vote), seen) in places.iter().zip(&mut votes).zip(&mut seen) {
+        let mut codes: Vec<Option<Code>> = vec![None; places.len()];
+        let mut ragged: Option<(Error, usize)> = None;
+        loop {
+            let line = match (records.next(), ragged.take()) {
+                (Ok(Some(line)), before) => {
+                    ragged = before;
+                    line
+                }
+                (_, Some((first, more))) => return Err(and_more(first, more)),
+                (Ok(None), None) => break,
+                (Err(error), None) => return Err(error),
+            };
+            if let Err(error) = check_length(&records.record, names.len(), &records.source, line) {
+                ragged = Some(ragged.map_or((error, 0), |(first, more)| (first, more + 1)));
+            }
+            if ragged.is_some() {
+                continue;
+            }
+            let found = votes.iter_mut().zip(&mut seen).zip(&mut codes);
+            for (&column, ((vote, seen), code)) in places.iter().zip(found) {
                 let (field, name) = (records.record.get(column).unwrap_or_default(), &names[column]);
                 let field = field_text(field, || place(&records.source, line, column, name))?;
                 let cell = Cell::read(field, &options.markers);
@@ -66,6 +84,10 @@ impl Form {
                     _ => *vote -= 1,
                 }
                 seen.add(cell, field);
+                if code.is_none() && keeps_digits(field) == Some(false) {
+                    let place = place(&records.source, line, column, name);
+                    *code = Some(Code { column: name.clone(), place, text: field.to_owned() });
+                }
             }
             rows += 1;
             bytes += records.length as u64;
@@ -74,6 +96,8 @@ impl Form {
             let message = "no rows: the file has a header only; at least one row of data is needed";
             return Err(Error::data(&records.source, message));
         }
+        let of_codes = seen.iter().zip(codes).filter(|(seen, _)| seen.are_integers());
+        let codes = of_codes.filter_map(|(_, code)| code).collect();
         let kind = |((&column, vote), seen): ((&usize, i64), Seen)| {
             let name = &names[column];
             let numeric = match options.kind_of(name) {
@@ -84,7 +108,7 @@ impl Form {
             (name.clone(), seen.kind(numeric))
         };
         let columns = places.iter().zip(votes).zip(seen).map(kind).collect();
-        Ok((Header { names, places }, Form { columns, left_out, rows, bytes }))
+        Ok((Header { names, places }, Form { columns, left_out, rows, bytes, codes }))
     }
 }
 
@@ -148,7 +172,8 @@ pub(super) fn fill(
         None => {
             let column = |((name, _), values): (&(String, Kind), Values)| Column { name: name.clone(), values };
             let columns = form.columns.iter().zip(values).map(column).collect();
-            Ok(Table { source: records.source.clone(), columns, lines, left_out: form.left_out.clone() })
+            let (source, left_out, codes) = (records.source.clone(), form.left_out.clone(), form.codes.clone());
+            Ok(Table { source, columns, lines, left_out, codes })
         }
     }
 }
@@ -225,6 +250,17 @@ fn check_length(record: &ByteRecord, columns: usize, source: &str, line: u64) ->
     let fields = if record.len() == 1 { "field" } else { "fields" };
     let message = format!("row of another length: {} {fields}, the header has {columns}; {advice}", record.len());
     Err(Error::data(format!("{source}:{line}"), message))
+}
+
+/// The error of a row, and how many more have the like.
+fn and_more(first: Error, more: usize) -> Error {
+    match (first, more) {
+        (Error::Data { place, message }, 1..) => {
+            let rows = if more == 1 { "row" } else { "rows" };
+            Error::data(place, format!("{message} ({more} more {rows} of another length)"))
+        }
+        (first, _) => first,
+    }
 }
 
 /// A field as trimmed text.
@@ -320,6 +356,14 @@ mod tests {
         (b"a,b\n1,2,\n", "t.csv:2: row of another length: 3 fields, the header has 2; remove the trailing comma"),
         (b"a,b\n1,2\n3\n", "t.csv:3: row of another length: 1 field, the header has 2; fill in"),
         (b"a,b\n1,5,2,5\n", "t.csv:2: row of another length: 4 fields"),
+        (
+            b"a,b\n1,2\n3\n4,5\n6\n7,8,9\n1,\"2\" x\n3\n",
+            "t.csv:3: row of another length: 1 field, the header has 2; fill in the missing fields (2 more rows of another length)",
+        ),
+        (
+            b"a,b\n3\nx,\xff\n6\n",
+            "t.csv:2: row of another length: 1 field, the header has 2; fill in the missing fields (1 more row of another length)",
+        ),
         (b"a,,c\n1,2,3\n", "t.csv:1:2 (): column without a name; name it"),
         (b"a,b,\n1,2,3\n", "t.csv:1:3 (): column without a name; remove the trailing comma"),
         (b"a, a\n1,2\n", "t.csv:1:2 (a): column name used twice"),

@@ -1,12 +1,13 @@
 //! The columns and classes that a fitted model knows, and new data checked against them.
 
-use super::cell::{Cell, MARKERS, shown};
+use super::cell::{Cell, EXACT, MARKERS, keeps_digits, shown};
 use super::chosen::Chosen;
+use super::kind::Kind;
 use super::options::ReadOptions;
 use super::table::{Column, Table, Values, list};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What a model was trained on: the columns it needs, and what it predicts. Stored in model files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,9 +34,16 @@ pub enum Task {
 }
 
 impl Schema {
-    /// How a file of new rows is to be read: strictly, and without the columns that are ignored.
+    /// How a file of new rows is to be read: with no missing cell, without the columns that are ignored, and with classes as they are
+    /// written.
     pub fn read_options(&self) -> ReadOptions {
-        ReadOptions { columns: Chosen::WithoutAny(self.ignored.clone()), ..ReadOptions::default() }
+        let classes = matches!(self.task, Task::Classes(_)).then(|| (self.target.clone(), Kind::Text));
+        ReadOptions {
+            kinds: classes.into_iter().collect(),
+            columns: Chosen::WithoutAny(self.ignored.clone()),
+            separator: None,
+            ..ReadOptions::default()
+        }
     }
 
     /// The features of a table in the order of the schema, row by row: `[N, F]`. Columns are matched by name; the target
@@ -76,8 +84,7 @@ impl Schema {
 
 /// The class names of each row; `None` when the column is neither text nor integer.
 pub(super) fn labels_of(column: &Column) -> Option<Box<dyn Iterator<Item = String> + '_>> {
-    // Integers beyond 2^53 are not told apart by f64.
-    let integer = |v: &f64| v.fract() == 0.0 && v.abs() <= 9_007_199_254_740_992.0;
+    let integer = |v: &f64| v.fract() == 0.0 && v.abs() < EXACT;
     match &column.values {
         Values::Text(values) => Some(Box::new(values.iter().cloned())),
         Values::Numbers(values) if values.iter().all(integer) => {
@@ -85,6 +92,15 @@ pub(super) fn labels_of(column: &Column) -> Option<Box<dyn Iterator<Item = Strin
         }
         Values::Numbers(_) => None,
     }
+}
+
+/// The class of that name; a file may write 1 as 1.0, and 0 as -0, but not as 01.
+pub(crate) fn class_of(places: &HashMap<&str, u32>, name: &str) -> Option<u32> {
+    let number = || match keeps_digits(name) {
+        Some(false) => None,
+        _ => places.get((name.parse::<f64>().ok().filter(|v| v.abs() < EXACT)? + 0.0).to_string().as_str()),
+    };
+    places.get(name).or_else(number).copied()
 }
 
 /// The distinct classes, integers in the order of their values.

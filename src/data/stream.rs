@@ -138,6 +138,12 @@ impl Stream {
         &self.form.columns
     }
 
+    /// As [`Table::has_codes`].
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_codes(&self, name: &str) -> bool {
+        self.form.codes.iter().any(|code| code.column == name)
+    }
+
     /// The columns of the file that are not read, as [`Table::left_out`].
     pub fn left_out(&self) -> &[String] {
         &self.form.left_out

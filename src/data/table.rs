@@ -1,6 +1,6 @@
 //! A table of named columns, each of numbers or of text.
 
-use super::cell::shown;
+use super::cell::{EXACT, shown};
 use super::kind::Kind;
 use super::matrix::Matrix;
 use super::options::ReadOptions;
@@ -34,6 +34,15 @@ pub struct Table {
     /// The line of the file that each row begins on, from 1.
     pub(super) lines: Vec<u64>,
     pub(super) left_out: Vec<String>,
+    pub(super) codes: Vec<Code>,
+}
+
+/// A cell of a column of integers that reads otherwise once it is a number, such as `007`: the first of its column.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Code {
+    pub(super) column: String,
+    pub(super) place: String,
+    pub(super) text: String,
 }
 
 /// One column of a [`Table`].
@@ -184,7 +193,8 @@ impl Table {
                 return Err(Error::data(at(row), "infinite value; give a finite number, or NaN for a missing one"));
             }
         }
-        Ok(Table { source: name.to_owned(), columns, lines: (1..=rows as u64).collect(), left_out: Vec::new() })
+        let lines = (1..=rows as u64).collect();
+        Ok(Table { source: name.to_owned(), columns, lines, left_out: Vec::new(), codes: Vec::new() })
     }
 
     /// A table of a matrix's columns, with these names.
@@ -263,7 +273,7 @@ impl Table {
         }
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();
         let lines = rows.iter().filter_map(|&row| self.lines.get(row)).copied().collect();
-        Ok(Table { source: self.source.clone(), columns, lines, left_out: self.left_out.clone() })
+        Ok(Table { columns, lines, ..self.clone_without_columns() })
     }
 
     /// The rows without a missing cell in the columns of these names.
@@ -316,7 +326,36 @@ impl Table {
 
     pub(super) fn clone_without_columns(&self) -> Table {
         let (source, lines, left_out) = (self.source.clone(), self.lines.clone(), self.left_out.clone());
-        Table { source, columns: Vec::new(), lines, left_out }
+        Table { source, columns: Vec::new(), lines, left_out, codes: self.codes.clone() }
+    }
+
+    /// Whether a column of integers has some that read otherwise once they are numbers: it must be read as text to be classes.
+    pub(crate) fn has_codes(&self, name: &str) -> bool {
+        self.codes.iter().any(|code| code.column == name)
+    }
+
+    /// Refuses a column of numbers as classes where two of them may have become one.
+    pub(crate) fn check_classes(&self, name: &str) -> Result<()> {
+        let index = self.index_of(name)?;
+        let values = match self.columns.get(index).map(|column| &column.values) {
+            Some(Values::Numbers(values)) => values,
+            _ => return Ok(()),
+        };
+        let large = || {
+            let row = values.iter().position(|v| v.abs() >= EXACT)?;
+            let whole = values.iter().all(|v| v.is_nan() || v.fract() == 0.0);
+            whole.then(|| (self.place(row, index), number(values[row])))
+        };
+        let written = self.codes.iter().find(|code| code.column == name);
+        let Some((place, text)) = written.map(|code| (code.place.clone(), code.text.clone())).or_else(large) else {
+            return Ok(());
+        };
+        let message = format!(
+            "class {} reads otherwise once it is a number, and may be taken for another; read the column as text \
+             (`ReadOptions::kind`)",
+            shown(&text)
+        );
+        Err(Error::data(place, message))
     }
 
     /// The position of the column of that name.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// The same table with the kinds that the options fix. The first cell that is infinite, or missing where that is refused, is
 /// the error; the rest are counted.
 pub(super) fn fitting(table: Table, options: &ReadOptions) -> Result<Table> {
-    let Table { source, columns, lines, left_out } = table;
+    let Table { source, columns, lines, left_out, codes } = table;
     let (mut first, mut faults): (Option<(usize, usize, String)>, usize) = (None, 0);
     let mut fitted = Vec::with_capacity(columns.len());
     for (index, Column { name, values }) in columns.into_iter().enumerate() {
@@ -45,7 +45,7 @@ pub(super) fn fitting(table: Table, options: &ReadOptions) -> Result<Table> {
         }
         fitted.push(column);
     }
-    let table = Table { source, columns: fitted, lines, left_out };
+    let table = Table { source, columns: fitted, lines, left_out, codes };
     match first {
         None => Ok(table),
         Some((row, column, text)) if faults == 1 => Err(Error::data(table.place(row, column), text)),

@@ -38,6 +38,11 @@ pub trait Estimator:
     /// What [`Problem::check`] finds; settings out of range, by name; answers of the wrong sort.
     fn learn(&self, problem: &Problem<'_>) -> Result<Self::Fitted>;
 
+    /// Whether what is fitted gives the probabilities of classes; classifiers that give scores alone do not.
+    fn gives_probabilities(&self) -> bool {
+        true
+    }
+
     /// Learns from features `[N, F]` and as many answers: numbers for regression, labels for classes.
     ///
     /// # Errors
@@ -103,10 +108,38 @@ pub trait Model: Debug + Send + Sync + 'static {
     where
         Self: Sized;
 
+    /// How the fit ended, where it can end before it is done or find less than it was asked for.
+    fn ended(&self) -> Ended {
+        Ended::default()
+    }
+
     /// What moves the model to a device, where it can predict on one, as ensembles of trees can; `None` of all others, which
     /// predict on the CPU.
     fn movable(&self) -> Option<&dyn Movable> {
         None
+    }
+}
+
+/// How a fit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// Whether the solver came within its tolerance; `None` of a fit without one.
+    pub converged: Option<bool>,
+    /// The number of columns that do not depend on each other, of a fit that finds it: fewer than the features where some are sums
+    /// of others.
+    pub rank: Option<usize>,
+}
+
+impl Ended {
+    /// Of a solver.
+    pub(super) fn of(converged: bool) -> Ended {
+        Ended { converged: Some(converged), rank: None }
+    }
+
+    /// Of a model of several: it has converged when all have that can.
+    pub(super) fn of_all<'a>(members: impl IntoIterator<Item = &'a Box<dyn Model>>) -> Ended {
+        let all = members.into_iter().filter_map(|model| model.ended().converged);
+        Ended { converged: all.reduce(|all, one| all && one), rank: None }
     }
 }
 

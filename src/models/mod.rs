@@ -66,7 +66,7 @@ pub use {
         FittedStackingClassifier, FittedStackingRegressor, FittedVotingClassifier, FittedVotingRegressor, Member,
         StackingClassifier, StackingRegressor, Voting, VotingClassifier, VotingRegressor,
     },
-    estimator::{Estimator, Influence, Model, Movable, Prediction, check_rows, check_width, largest},
+    estimator::{Ended, Estimator, Influence, Model, Movable, Prediction, check_rows, check_width, largest},
     naive_bayes::{BernoulliNb, FittedBernoulliNb, FittedGaussianNb, FittedMultinomialNb, GaussianNb, MultinomialNb},
     neighbors::{FittedKnnClassifier, FittedKnnRegressor, KnnClassifier, KnnRegressor, NeighborWeights},
     pca::{Components, FittedPca, Pca, PcaSolver},

@@ -65,6 +65,7 @@ pub struct Row {
     pub weights_repeat: bool,
     settings: fn() -> Result<Value>,
     check: fn(&Value) -> Result<()>,
+    gives_probabilities: fn(&Value) -> Result<bool>,
     fit: fn(&Value, &Problem<'_>) -> Result<Box<dyn Model>>,
     restore: fn(&Reader<'_>) -> Result<Box<dyn Model>>,
 }
@@ -119,6 +120,7 @@ const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -
         weights_repeat: true,
         settings: || serde_json::to_value(E::default()).map_err(|e| Error::internal(E::NAME, e.to_string())),
         check: |settings| read::<E>(settings).map(|_| ()),
+        gives_probabilities: |settings| Ok(read::<E>(settings)?.gives_probabilities()),
         fit: |settings, problem| Ok(Box::new(read::<E>(settings)?.learn(problem)?)),
         restore: |reader| Ok(Box::new(E::Fitted::restore(reader)?)),
     }
@@ -158,6 +160,14 @@ impl Row {
     /// [`Error::Argument`] that names the setting.
     pub fn check(&self, settings: &Map<String, Value>) -> Result<()> {
         (self.check)(&Value::Object(settings.clone()))
+    }
+
+    /// Whether what is fitted with these settings gives probabilities of classes: [`Estimator::gives_probabilities`].
+    ///
+    /// # Errors
+    /// As [`Row::check`].
+    pub fn gives_probabilities(&self, settings: &Map<String, Value>) -> Result<bool> {
+        (self.gives_probabilities)(&Value::Object(settings.clone()))
     }
 
     /// Fits with settings by name; those left out keep their default.

@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod memory;
 mod models;
+mod said;
 
 use serde_json::Value;
 use std::fs;
@@ -91,9 +92,12 @@ fn the_summary_is_one_line_of_json() {
     assert_eq!((&json["model"], &json["data"], &json["epochs"]), (&"mlp".into(), &"digits".into(), &2.into()));
     assert_eq!((&json["parameters"], &json["steps"]), (&(64 * 128 + 128 + 128 * 10 + 10).into(), &86.into()));
     assert!(json["seconds"]["fit"].as_f64().unwrap() <= json["seconds"]["total"].as_f64().unwrap());
-    assert_eq!(keys(&json["metrics"]), "accuracy log_loss");
+    let others = "accuracy average_precision balanced_accuracy brier cohen_kappa f1_macro f1_weighted log_loss matthews \
+                  precision_macro recall_macro roc_auc";
+    assert_eq!(keys(&json["metrics"]), others, "as of all models");
     let json: Value = serde_json::from_str(&good(folder.path(), "train numbers.csv --json --epochs 2")).unwrap();
-    assert_eq!((keys(&json["metrics"]), &json["rows"]["test"]), ("mae mse r2".into(), &12.into()));
+    let others = "explained_variance mae mape mse r2 rmse";
+    assert_eq!((keys(&json["metrics"]), &json["rows"]["test"]), (others.into(), &12.into()));
 }
 
 #[test]

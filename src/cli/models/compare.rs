@@ -4,9 +4,9 @@ use super::super::columns::ColumnArgs;
 use super::super::failure::{Failure, Outcome};
 use super::super::score::digits;
 use super::super::{bar, count, note, say, values as checked};
-use super::names::{candidates, row};
-use super::parts::{Whole, describe};
-use super::{Held, folds, json, time};
+use super::names::{Integers, candidates, row};
+use super::parts::{Whole, constant, describe};
+use super::{Held, folds, json, other_sort, time};
 use crate::device::Device;
 use crate::error::Result;
 use crate::models::Row;
@@ -76,11 +76,12 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
         return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
     }
     let device = Device::open(&args.device)?;
-    let whole = Whole::read(&args.data, args.target.as_deref(), &args.columns, args.regression)?;
+    let integers = Integers::of(args.regression, &args.models)?;
+    let whole = Whole::read(&args.data, args.target.as_deref(), &args.columns, &integers)?;
     let predicts = whole.predicts;
     let choice = choice.unwrap_or_else(|| Score::of_choice(predicts));
     if choice.predicts() != predicts {
-        return Err(Failure::usage(format!("--scoring {}: the target is of another sort", choice.name)));
+        return Err(other_sort(choice, predicts));
     }
     let rows = match args.models.is_empty() {
         true => candidates(predicts),
@@ -89,6 +90,8 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
     let frame = Frame::of(&whole.table, Some(&whole.target), predicts)?;
     let (rows_of, what) = (count(whole.table.rows(), "row"), describe(&frame));
     note(format_args!("data: {}: {rows_of}; {what}", whole.table.source()));
+    whole.line.iter().for_each(note);
+    constant(&frame).iter().for_each(note);
     note(format_args!("device: {device}: {}", device.reason()));
     note(format_args!("comparing {} by {}, {} folds", count(rows.len(), "model"), choice.name, args.cv));
     let folds = folds(&frame.problem(), args.cv, Held::Drawn(args.seed))?;
@@ -138,7 +141,7 @@ fn tried(
 ) -> Result<Means> {
     let target = Some(whole.target.as_str());
     let pipeline = if raw { Pipeline::raw(row) } else { Pipeline::auto(&whole.table, target, row)?.pipeline };
-    let frame = Frame { device: Some(device.clone()), ..pipeline.frame(&whole.table, target)? };
+    let frame = pipeline.frame(&whole.table, target)?.on(device);
     let problem = frame.problem();
     let trial = OnPipeline { pipeline: &pipeline, problem: &problem };
     let scores: Vec<&'static Score> = SCORES.iter().filter(|score| score.predicts() == row.predicts).collect();

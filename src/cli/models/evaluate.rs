@@ -1,16 +1,15 @@
 //! `tilework evaluate`: a model file and rows with answers in, scores out.
 
-use super::super::failure::{Failure, Outcome};
+use super::super::failure::Outcome;
 use super::super::{input, note, say};
 use super::fitted::on_table;
 use super::page::Page;
 use super::scored::Scored;
 use super::{Loaded, json, load};
-use crate::data::{Dataset, Table, Target};
+use crate::data::{Dataset, Table};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
-use crate::models::selection::Outcomes;
-use crate::models::{Answers, FittedMlp, Prediction};
+use crate::models::FittedMlp;
 use clap::Args;
 use serde_json::json as value;
 use std::path::PathBuf;
@@ -59,15 +58,15 @@ pub(crate) fn run(args: &EvaluateArgs) -> Outcome {
     let (kind, scored) = match load(&args.model)? {
         Loaded::Pipeline(model) => {
             let kind = model.settings().model.clone();
-            let (frame, outcomes) = on_table(*model, &args.data, &args.device)?;
-            (kind, Scored::new(outcomes, &frame.task)?)
+            let (model, frame) = on_table(*model, &args.data, &args.device)?;
+            (kind, Scored::of(&model, &frame)?)
         }
         Loaded::Other(archive) => {
             let device = Device::open(&args.device)?;
             let model = FittedMlp::of_archive(&archive, &device)?;
             note(format_args!("device: {device}: {}", device.reason()));
             let data = Dataset::matching(&Table::read(&args.data, &model.schema().read_options())?, model.schema())?;
-            ("mlp".to_owned(), network(&model, &data)?)
+            ("mlp".to_owned(), Scored::of_network(&model, &data)?)
         }
     };
     if let Some(path) = &args.report {
@@ -106,39 +105,18 @@ pub(crate) fn run(args: &EvaluateArgs) -> Outcome {
 }
 
 /// The report of the network that `train --model mlp` has fitted.
-pub(crate) fn network_page(model: &FittedMlp, test: &Dataset, data: &str, line: &str, seconds: f64) -> Outcome<String> {
+pub(crate) fn network_page(
+    model: &FittedMlp,
+    scored: &Scored,
+    (data, line): (&str, &str),
+    seconds: f64,
+) -> Outcome<String> {
     let mut page = Page::new("mlp", data);
     let settings = match serde_json::to_value(model.settings()) {
         Ok(serde_json::Value::Object(settings)) => settings,
         _ => serde_json::Map::new(),
     };
     page.facts(line, &[], &settings, seconds, &[]);
-    page.scores(&network(model, test)?, "test")?;
+    page.scores(scored, "test")?;
     Ok(page.html())
-}
-
-/// The scores of a network.
-fn network(model: &FittedMlp, data: &Dataset) -> Outcome<Scored> {
-    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
-    let outcomes = match data.target() {
-        Target::Values(truth) => Outcomes {
-            truth: Answers::Values(wide(truth.clone())),
-            predicted: Prediction::Values(wide(model.predict_values(data.features())?)),
-            probabilities: None,
-            decision: None,
-        },
-        Target::Labels(truth) => {
-            let p = wide(model.predict_proba(data.features())?);
-            let classes = p.len() / truth.len().max(1);
-            let p = ndarray::Array2::from_shape_vec((truth.len(), classes), p)
-                .map_err(|e| Failure::failed(format!("probabilities: {e}")))?;
-            Outcomes {
-                truth: Answers::Labels(truth.clone(), classes),
-                predicted: Prediction::Labels(model.predict(data.features())?),
-                probabilities: Some(p),
-                decision: None,
-            }
-        }
-    };
-    Ok(Scored::new(outcomes, &model.schema().task)?)
 }

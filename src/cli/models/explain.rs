@@ -129,7 +129,8 @@ pub(super) fn permutation(
     repeats: usize,
     seed: u64,
 ) -> Result<Worth> {
-    let found = permutation_importance(model, &frame.problem(), score, repeats, seed)?;
+    let found = permutation_importance(model, &frame.problem(), score, repeats, seed);
+    let found = found.map_err(|e| model.blame(e, frame))?;
     let mut worth: Worth = frame.names.iter().cloned().zip(found).collect();
     worth.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
     Ok(worth)

@@ -6,7 +6,6 @@ use crate::data::{Table, Task};
 use crate::device::{Device, DeviceKind};
 use crate::io::Archive;
 use crate::models::prepare::{FittedPipeline, Outcome as Predicted, names_of};
-use crate::models::selection::Outcomes;
 use crate::models::{Influence, Model, Reader, prepare::Frame};
 use std::path::Path;
 
@@ -44,12 +43,10 @@ fn placed(model: FittedPipeline, rows: usize, name: &str) -> Outcome<FittedPipel
     Ok(model.on(&device)?)
 }
 
-/// The frame of a table that has the target, and the outcomes on it.
-pub(super) fn on_table(model: FittedPipeline, file: &Path, device: &str) -> Outcome<(Frame, Outcomes)> {
+/// The frame of a table that has the target, and the pipeline where its rows are to be predicted.
+pub(super) fn on_table(model: FittedPipeline, file: &Path, device: &str) -> Outcome<(FittedPipeline, Frame)> {
     let frame = model.frame(&Table::read(file, &model.read_options())?)?;
-    let model = placed(model, frame.x.nrows(), device)?;
-    let outcomes = Outcomes::of(&model, &frame.problem())?;
-    Ok((frame, outcomes))
+    Ok((placed(model, frame.x.nrows(), device)?, frame))
 }
 
 /// CSV, and the number of its rows.

@@ -18,12 +18,13 @@ pub(super) use compare::{CompareArgs, run as compare};
 pub(super) use evaluate::{EvaluateArgs, network_page, run as evaluate};
 pub(super) use explain::{ExplainArgs, run as explain};
 pub(super) use fitted::{Loaded, load, predictions};
-pub(super) use names::is_mlp;
+pub(super) use names::{Integers, is_mlp};
+pub(super) use scored::Scored;
 pub(super) use train::{Common, ModelArgs, run as train};
 
 use super::failure::{Failure, Outcome};
-use crate::models::selection::{Fold, KFold, StratifiedKFold, TimeSeriesSplit};
-use crate::models::{Answer, Problem};
+use crate::models::selection::{Fold, KFold, Score, StratifiedKFold, TimeSeriesSplit};
+use crate::models::{Answer, Predicts, Problem};
 
 /// Which rows are held out.
 #[derive(Clone, Copy)]
@@ -42,6 +43,15 @@ fn folds(problem: &Problem<'_>, n_splits: usize, held: Held) -> Outcome<Vec<Fold
         (Held::Drawn(seed), _) => KFold { n_splits, shuffle: Some(seed) }.split(problem.x.rows()),
     };
     folds.map_err(|error| Failure::failed(format!("cross-validation: {error}")))
+}
+
+/// The error of a score that the target does not have.
+fn other_sort(score: &Score, predicts: Predicts) -> Failure {
+    let (what, other) = match predicts {
+        Predicts::Labels => ("numbers", "classes; --regression takes integers as numbers"),
+        Predicts::Values => ("classes", "numbers"),
+    };
+    Failure::usage(format!("--scoring {}: scores {what}, and the target is of {other}", score.name))
 }
 
 /// JSON for `--json`: one line.

@@ -1,6 +1,7 @@
 //! Short names of models, which mean one kind for classes and another for numbers.
 
 use super::super::failure::{Failure, Outcome};
+use crate::data::Kind;
 use crate::models::{MODELS, Predicts, Row};
 
 /// A short name, and the kinds it means: for classes, for numbers.
@@ -55,11 +56,48 @@ pub(super) fn row(name: &str, predicts: Predicts) -> Outcome<&'static Row> {
     let rows = meant(name)?;
     rows.into_iter().find(|row| row.predicts == predicts).ok_or_else(|| {
         let (what, other) = match predicts {
-            Predicts::Labels => ("classes", "predicts numbers; --regression takes integers as numbers"),
+            Predicts::Labels => ("classes", "predicts numbers"),
             Predicts::Values => ("numbers", "tells classes apart"),
         };
         Failure::failed(format!("--model {name}: the target is of {what} and this model {other}; choose another model"))
     })
+}
+
+/// What integers are taken for: classes, unless it is said otherwise or a model is asked for that predicts numbers alone.
+pub(crate) struct Integers<'a> {
+    regression: bool,
+    /// A model that predicts numbers alone.
+    alone: Option<&'a str>,
+}
+
+impl<'a> Integers<'a> {
+    pub fn of(regression: bool, models: &'a [impl AsRef<str>]) -> Outcome<Integers<'a>> {
+        let mut alone = None;
+        for name in models.iter().map(AsRef::as_ref).filter(|name| !is_mlp(name)) {
+            let values = meant(name)?.iter().all(|row| row.predicts == Predicts::Values);
+            alone = alone.or(values.then_some(name));
+        }
+        Ok(Integers { regression, alone })
+    }
+
+    /// What is predicted of a target of that kind: texts are classes too.
+    pub fn predicts(&self, kind: Kind) -> Predicts {
+        match kind {
+            Kind::Number => Predicts::Values,
+            Kind::Integer if self.regression || self.alone.is_some() => Predicts::Values,
+            _ => Predicts::Labels,
+        }
+    }
+
+    /// What is said of a target of integers.
+    pub fn line(&self, target: &str) -> String {
+        let how = match (self.regression, self.alone) {
+            (true, _) => "numbers, as --regression says".to_owned(),
+            (false, Some(model)) => format!("numbers, as {model} predicts no classes"),
+            (false, None) => "classes; --regression takes them as numbers".to_owned(),
+        };
+        format!("target: {target} holds integers, which are taken as {how}")
+    }
 }
 
 /// All kinds that predict this, but those that hold others.
@@ -83,6 +121,17 @@ mod tests {
         assert!(meant("nosuch").is_err());
         assert_eq!(row("dummy", Predicts::Labels).map(|row| row.name).unwrap(), "dummy-classifier");
         assert!(row("dummy-classifier", Predicts::Values).is_err());
+        for (models, predicts) in [
+            (&["tree"][..], Predicts::Labels),
+            (&["tree", "ridge"], Predicts::Values),
+            (&["logistic"], Predicts::Labels),
+            (&[], Predicts::Labels),
+        ] {
+            let integers = Integers::of(false, models).unwrap();
+            assert_eq!(integers.predicts(Kind::Integer), predicts, "{models:?}");
+            assert_eq!(integers.predicts(Kind::Number), Predicts::Values);
+        }
+        assert_eq!(Integers::of(true, &["tree"]).unwrap().predicts(Kind::Integer), Predicts::Values);
         assert!(candidates(Predicts::Labels).iter().all(|row| !row.name.starts_with("calibrated")));
     }
 }

@@ -4,12 +4,13 @@ use super::super::columns::{ColumnArgs, without};
 use super::super::failure::{Failure, Outcome};
 use super::super::{count, input};
 use super::Held;
+use super::names::Integers;
 use super::train::Common;
 use crate::data::{
     Dataset, Kind, ReadOptions, Stream, Table, Target, Task, digits, last_split, shuffled_split, stratified_split,
 };
 use crate::models::{
-    Answers, Predicts, Row,
+    Answers, Predicts,
     prepare::{Frame, Pipeline},
 };
 use crate::rng::Rng;
@@ -29,34 +30,37 @@ pub(super) struct Whole {
     pub table: Table,
     pub target: String,
     pub predicts: Predicts,
+    /// What is said of its target, where it may be taken in two ways.
+    pub line: Option<String>,
     /// The embedded digits: the rows of their test part.
     fixed_test: Option<Vec<usize>>,
 }
 
 impl Whole {
     /// Reads a file, or the embedded digits.
-    pub fn read(data: &Path, target: Option<&str>, columns: &ColumnArgs, regression: bool) -> Outcome<Whole> {
+    pub fn read(data: &Path, target: Option<&str>, columns: &ColumnArgs, integers: &Integers<'_>) -> Outcome<Whole> {
         if input::is_digits(data) {
             columns.refuse("digits has columns of its own")?;
-            if target.is_some() || regression {
-                return Err(Failure::usage("digits has its own target; leave --target and --regression out"));
+            if target.is_some() || integers.predicts(Kind::Integer) == Predicts::Values {
+                let text = "digits has its own target, of classes; leave --target and --regression out, and take a model of classes";
+                return Err(Failure::usage(text));
             }
             return embedded();
         }
-        let table = Table::read(data, &columns.choose(ReadOptions::lenient(), target))?;
+        let options = columns.choose(ReadOptions::lenient(), target);
+        let table = Table::read(data, &options)?;
         let column = match target {
             Some(name) => table.column(name)?,
             None => table.columns().last().ok_or_else(|| Failure::failed(format!("{}: no columns", data.display())))?,
         };
-        let predicts = predicts(column.kind(), regression, &[]);
-        let target = column.name.clone();
-        Ok(Whole { table, target, predicts, fixed_test: None })
-    }
-
-    /// What is predicted when one of these kinds is to do it: integers are numbers to a model that knows numbers alone.
-    pub fn predicted_by(&self, rows: &[&'static Row]) -> Predicts {
-        let kind = self.table.column(&self.target).map_or(Kind::Number, |column| column.kind());
-        predicts(kind, self.predicts == Predicts::Values, rows)
+        let (name, kind) = (column.name.clone(), kind_of(column.kind(), table.has_codes(&column.name)));
+        let predicts = integers.predicts(kind);
+        let table = match predicts == Predicts::Labels && table.has_codes(&name) {
+            true => Table::read(data, &options.kind(&name, Kind::Text))?,
+            false => table,
+        };
+        let line = (kind == Kind::Integer).then(|| integers.line(&name));
+        Ok(Whole { table, target: name, predicts, line, fixed_test: None })
     }
 
     /// The rows to learn from and to score on: those of `test`, or a fifth held out as for `mlp`.
@@ -70,7 +74,8 @@ impl Whole {
         }
         if let Some(file) = test {
             let origin = file.display().to_string();
-            let test = Table::read(file, &without(ReadOptions::lenient(), table.left_out()))?;
+            let columns = table.columns().iter().map(|column| (column.name.clone(), column.kind()));
+            let test = Table::read(file, &like(columns, table.left_out(), (&target, predicts)))?;
             return Ok(Parts { train: table, test, target, origin });
         }
         let (train, test, how) = held_out(&table, &target, predicts, held, "a test: give a file by --test")?;
@@ -109,29 +114,49 @@ pub(super) fn held_out(
     Ok((table.select(&split.train)?, table.select(&split.held_out)?, how))
 }
 
-/// What is predicted of a target of that kind, by one of these kinds of models where they are known: texts are classes, and
-/// integers are too unless they are meant as numbers or the models know numbers alone.
-fn predicts(kind: Kind, regression: bool, rows: &[&'static Row]) -> Predicts {
-    let only_values = !rows.is_empty() && rows.iter().all(|row| row.predicts == Predicts::Values);
-    match kind {
-        Kind::Number => Predicts::Values,
-        Kind::Integer if regression || only_values => Predicts::Values,
-        _ => Predicts::Labels,
-    }
+/// Integers that are no numbers to `f64`, such as `007`, are integers all the same.
+fn kind_of(kind: Kind, has_codes: bool) -> Kind {
+    if has_codes { Kind::Integer } else { kind }
 }
 
-/// A file larger than memory: its rows to learn from, a sample of them and the rows to score on, and what is predicted.
-pub(super) fn streamed(common: &Common<'_>, rows: &[&'static Row], seed: u64) -> Outcome<(Stream, Parts, Predicts)> {
+/// How another file of the same columns is read: they hold what they held in the first, and classes are as they are written.
+fn like(
+    columns: impl Iterator<Item = (String, Kind)>,
+    left_out: &[String],
+    (target, predicts): (&str, Predicts),
+) -> ReadOptions {
+    let kind = |(name, kind): (String, Kind)| match predicts == Predicts::Labels && name == target {
+        true => (name, Kind::Text),
+        false => (name, kind),
+    };
+    ReadOptions { kinds: columns.map(kind).collect(), ..without(ReadOptions::lenient(), left_out) }
+}
+
+/// A file larger than memory: its rows to learn from, a sample of them and the rows to score on, what is predicted, and what is
+/// said of the target.
+pub(super) fn streamed(
+    common: &Common<'_>,
+    integers: &Integers<'_>,
+    seed: u64,
+) -> Outcome<(Stream, Parts, Predicts, Option<String>)> {
     const MOST: usize = 50_000; // rows to score on: they are in memory, with all that is predicted of them
-    let stream = Stream::open(common.data, &common.columns.choose(ReadOptions::lenient(), common.target))?;
+    let options = common.columns.choose(ReadOptions::lenient(), common.target);
+    let stream = Stream::open(common.data, &options)?;
     let named = |(name, _): &&(String, Kind)| common.target.is_none_or(|target| name == target);
     let Some((target, kind)) = stream.columns().iter().rev().find(named).cloned() else {
         let (file, name) = (common.data.display(), common.target.unwrap_or_default());
         return Err(Failure::failed(format!("{file}: no column of that name: given {name:?}")));
     };
+    let kind = kind_of(kind, stream.has_codes(&target));
+    let predicts = integers.predicts(kind);
+    let stream = match predicts == Predicts::Labels && stream.has_codes(&target) {
+        true => Stream::open(common.data, &options.kind(&target, Kind::Text))?,
+        false => stream,
+    };
     let (train, test, origin) = match common.test {
         Some(file) => {
-            let test = Table::read(file, &without(ReadOptions::lenient(), stream.left_out()))?;
+            let options = like(stream.columns().iter().cloned(), stream.left_out(), (&target, predicts));
+            let test = Table::read(file, &options)?;
             (stream, test, file.display().to_string())
         }
         None => {
@@ -142,8 +167,14 @@ pub(super) fn streamed(common: &Common<'_>, rows: &[&'static Row], seed: u64) ->
         }
     };
     let sample = Pipeline::sample(&train, seed)?;
-    let predicts = predicts(kind, common.regression, rows);
-    Ok((train, Parts { train: sample, test, target, origin }, predicts))
+    let line = (kind == Kind::Integer).then(|| integers.line(&target));
+    Ok((train, Parts { train: sample, test, target, origin }, predicts, line))
+}
+
+/// What is said where all answers are one number.
+pub(super) fn constant(frame: &Frame) -> Option<String> {
+    let Answers::Values(values) = &frame.answers else { return None };
+    input::constant(&frame.target, values)
 }
 
 /// `4 features, 3 classes of species`.
@@ -175,5 +206,5 @@ fn embedded() -> Outcome<Whole> {
     let target = crate::data::Column::numbers(&schema.target, labels.concat());
     let table = Table::new("digits", features.columns().iter().cloned().chain([target]).collect())?;
     let (target, fixed_test) = (schema.target.clone(), Some((train..all).collect()));
-    Ok(Whole { table, target, predicts: Predicts::Labels, fixed_test })
+    Ok(Whole { table, target, predicts: Predicts::Labels, line: None, fixed_test })
 }

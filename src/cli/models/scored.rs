@@ -2,18 +2,19 @@
 
 use super::super::chart::{self, Chart};
 use super::super::count;
-use super::super::failure::Outcome;
+use super::super::failure::{Failure, Outcome};
 use super::super::score::{mistakes, short};
-use crate::data::Task;
-use crate::error::Result;
+use crate::data::{Dataset, Target, Task};
+use crate::error::{Error, Result};
 use crate::metrics::{ClassificationReport, ConfusionMatrix};
+use crate::models::prepare::{FittedPipeline, Frame};
 use crate::models::selection::{Outcomes, SCORES};
-use crate::models::{Answers, Prediction};
+use crate::models::{Answers, FittedMlp, Prediction};
 use ndarray::Array2;
 use serde_json::{Map, Value};
 
 /// Outcomes with all their scores.
-pub(super) struct Scored {
+pub(crate) struct Scored {
     pub outcomes: Outcomes,
     pub task: Task,
     /// Every score that applies.
@@ -21,10 +22,48 @@ pub(super) struct Scored {
 }
 
 impl Scored {
-    pub fn new(outcomes: Outcomes, task: &Task) -> Result<Scored> {
-        let applying = SCORES.iter().filter(|score| score.applies(&outcomes));
-        // One class alone among the rows, for example, has no area under a curve: the others are scored all the same.
-        let metrics = applying.filter_map(|score| Some((score.name, score.of(&outcomes).ok()?))).collect();
+    /// Of a pipeline on the rows of a frame.
+    pub fn of(model: &FittedPipeline, frame: &Frame) -> Outcome<Scored> {
+        let outcomes = Outcomes::of(model, &frame.problem()).map_err(|e| model.blame(e, frame))?;
+        Scored::new(outcomes, &frame.task, &frame.target)
+    }
+
+    /// Of a network on the rows of a data set.
+    pub fn of_network(model: &FittedMlp, data: &Dataset) -> Outcome<Scored> {
+        let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<f64>>();
+        let outcomes = match data.target() {
+            Target::Values(truth) => Outcomes {
+                truth: Answers::Values(wide(truth.clone())),
+                predicted: Prediction::Values(wide(model.predict_values(data.features())?)),
+                probabilities: None,
+                decision: None,
+            },
+            Target::Labels(truth) => {
+                let p = wide(model.predict_proba(data.features())?);
+                let classes = p.len() / truth.len().max(1);
+                let p = Array2::from_shape_vec((truth.len(), classes), p)
+                    .map_err(|e| Failure::failed(format!("probabilities: {e}")))?;
+                Outcomes {
+                    truth: Answers::Labels(truth.clone(), classes),
+                    predicted: Prediction::Labels(model.predict(data.features())?),
+                    probabilities: Some(p),
+                    decision: None,
+                }
+            }
+        };
+        Scored::new(outcomes, &model.schema().task, &model.schema().target)
+    }
+
+    fn new(outcomes: Outcomes, task: &Task, target: &str) -> Outcome<Scored> {
+        let mut metrics = Vec::new();
+        for score in SCORES.iter().filter(|score| score.applies(&outcomes)) {
+            match score.of(&outcomes) {
+                Ok(value) => metrics.push((score.name, value)),
+                Err(error @ Error::NonFinite { .. }) => return Err(Failure::failed(format!("{target}: {error}"))),
+                // One class alone among the rows, for example, has no area under a curve: the others are scored all the same.
+                Err(_) => {}
+            }
+        }
         Ok(Scored { metrics, task: task.clone(), outcomes })
     }
 
@@ -37,7 +76,7 @@ impl Scored {
         self.metrics.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
-    /// `test accuracy 0.9778, log loss 0.0812 (450 rows)`, as `mlp` says it.
+    /// `test accuracy 0.9778, log loss 0.0812 (450 rows)`.
     pub fn line(&self, what: &str) -> String {
         let rows = count(self.rows(), "row");
         let value = |name: &str| self.metric(name).unwrap_or(f64::NAN);

@@ -6,21 +6,22 @@ use super::super::score::short;
 use super::super::{input, note, say, values as checked};
 use super::classes::ClassArgs;
 use super::fitted::weights;
+use super::names::Integers;
 use super::page::{Page, Trials};
-use super::parts::{Parts, Whole, describe, held_out, streamed};
+use super::parts::{Parts, Whole, constant, describe, held_out, streamed};
 use super::scored::Scored;
-use super::values::{axis, settings, shown};
+use super::values::{axis, refused, settings, shown};
 use super::watch::Fits;
-use super::{Held, explain, folds, json, names, time};
+use super::{Held, explain, folds, json, names, other_sort, time};
 use crate::data::{Stream, Table};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::linear::STREAMED;
 use crate::models::prepare::{FittedPipeline, Frame, Pipeline, Plan};
 use crate::models::selection::{
-    Candidate, CrossValidation, GridSearch, OnPipeline, Outcomes, SCORES, Score, Search, cross_validate, score, search,
+    Candidate, CrossValidation, GridSearch, OnPipeline, SCORES, Score, Search, cross_validate, score, search,
 };
-use crate::models::{Answers, Predicts, Row};
+use crate::models::{Answers, Model, Predicts, Row};
 use clap::Args;
 use serde_json::{Value, json as value};
 use std::path::Path;
@@ -106,7 +107,8 @@ struct Work {
 
 pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     let began = Instant::now();
-    let rows = names::meant(common.model)?;
+    let (rows, asked) = (names::meant(common.model)?, [common.model]);
+    let integers = Integers::of(common.regression, &asked)?;
     let choice = args.scoring.as_deref().map(score).transpose().map_err(|e| Failure::usage(e.to_string()))?;
     let grid = args.search.iter().map(|text| axis("--search", text)).collect::<Outcome<Vec<_>>>()?;
     let cv = args.cv.or(args.cv_time);
@@ -120,6 +122,9 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
         let able = STREAMED.join(", ");
         return Err(Failure::usage(format!("--stream: {} needs all rows in memory; {able} do not", row.name)));
     }
+    if let Some(option) = args.classes.needs_rows().filter(|_| args.stream) {
+        return Err(Failure::usage(format!("{option} needs all rows in memory; leave it out, or --stream")));
+    }
     let out = common
         .out
         .map_or_else(|| input::beside(common.data, &format!(".{}.safetensors", common.model)), Path::to_path_buf);
@@ -127,16 +132,16 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     let device = Device::open(common.device)?;
     let seed = common.seed.unwrap_or(0);
     let held = if args.cv_time.is_some() { Held::Last } else { Held::Drawn(seed) };
-    let (stream, mut parts, predicts) = match args.stream {
+    let (stream, mut parts, predicts, line) = match args.stream {
         true => {
-            let (stream, parts, predicts) = streamed(common, &rows, seed)?;
-            (Some(stream), parts, predicts)
+            let (stream, parts, predicts, line) = streamed(common, &integers, seed)?;
+            (Some(stream), parts, predicts, line)
         }
         false => {
-            let whole = Whole::read(common.data, common.target, common.columns, common.regression)?;
-            let predicts = whole.predicted_by(&rows);
+            let whole = Whole::read(common.data, common.target, common.columns, &integers)?;
+            let (predicts, line) = (whole.predicts, whole.line.clone());
             names::row(common.model, predicts)?;
-            (None, whole.parts(common.test, predicts, held)?, predicts)
+            (None, whole.parts(common.test, predicts, held)?, predicts, line)
         }
     };
     let row = names::row(common.model, predicts)?;
@@ -155,7 +160,8 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     };
     let plan = plan(row, args, common.seed, &parts)?;
     let frame = plan.pipeline.frame(&parts.train, Some(&parts.target))?;
-    let frame = Frame { device: Some(device.clone()), ..frame };
+    let frame = frame.on(&device);
+    args.classes.check(&frame, &plan.pipeline)?;
     let train_rows = stream.as_ref().map_or(parts.train.rows(), |stream| stream.rows());
     let test_rows = parts.test.rows();
     let data_line = format!(
@@ -166,6 +172,10 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
         describe(&frame)
     );
     note(format_args!("data: {data_line}"));
+    line.iter().for_each(note);
+    if parts.train.rows() == train_rows {
+        constant(&frame).iter().for_each(note);
+    }
     plan.lines.iter().for_each(|line| note(format_args!("preparation: {line}")));
     if stream.is_some() && parts.train.rows() < train_rows {
         note(format_args!("preparation: learnt from {} rows spread over all", parts.train.rows()));
@@ -178,6 +188,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
         write_atomic(path, |file| file.write_all(html.as_bytes()))?;
     }
     if common.json {
+        let ended = work.fitted.ended();
         let summary = value!({
             "model": work.row.name,
             "data": common.data.display().to_string(),
@@ -190,6 +201,8 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
             "seed": seed,
             "seconds": {"fit": work.fit_seconds, "total": began.elapsed().as_secs_f64()},
             "metrics": work.scored.json(),
+            "converged": ended.converged,
+            "rank": ended.rank,
             "cv": work.folds.as_ref().map(cv_json),
             "intervals": work.fitted.intervals().map(|i| value!({"coverage": i.coverage, "margin": i.margin, "held": work.held})),
             "search": work.search.as_ref().map(search_json),
@@ -219,10 +232,10 @@ fn plan(row: &Row, args: &ModelArgs, seed: Option<u64>, parts: &Parts) -> Outcom
     }
     for text in &args.set {
         for (name, value) in settings("--set", text)? {
-            plan.pipeline = plan.pipeline.set(&name, value).map_err(|e| Failure::usage(format!("--set: {e}")))?;
+            plan.pipeline = plan.pipeline.set(&name, value).map_err(|e| refused("--set", &e))?;
         }
     }
-    plan.pipeline.check().map_err(|e| Failure::usage(format!("--set: {e}")))?;
+    plan.pipeline.check().map_err(|e| refused("--set", &e))?;
     args.classes.apply(&mut plan, seed.unwrap_or(0))?;
     Ok(plan)
 }
@@ -244,7 +257,7 @@ fn fit(
     };
     let choice = choice.unwrap_or_else(|| Score::of_choice(row.predicts));
     if choice.predicts() != row.predicts {
-        return Err(Failure::usage(format!("--scoring {}: the target is of another sort", choice.name)));
+        return Err(other_sort(choice, row.predicts));
     }
     let mut found = None;
     if let Some(folds) = folds.as_ref().filter(|_| !grid.is_empty()) {
@@ -253,7 +266,7 @@ fn fit(
         candidates
             .iter()
             .try_for_each(|candidate| trial.with(candidate)?.check())
-            .map_err(|e| Failure::usage(format!("--search: {e}")))?;
+            .map_err(|e| refused("--search", &e))?;
         let fits = Fits::new("search");
         let search = search(&trial, &candidates, folds, choice, &|done, all| fits.done(done, all))?;
         drop(fits);
@@ -269,6 +282,7 @@ fn fit(
     };
     let fit_seconds = fit.elapsed().as_secs_f64();
     note(format_args!("fitted: {} in {}", row.name, time(fit_seconds)));
+    warnings(&fitted).iter().for_each(note);
     let fitted = match &measured {
         Some((rows, coverage)) => fitted.with_intervals(rows, *coverage)?,
         None => fitted,
@@ -276,7 +290,7 @@ fn fit(
     let test = fitted.frame(&parts.test)?;
     let held = share_held(&fitted, &parts.test, &test)?;
     answers(&fitted, held).iter().for_each(|(name, line)| note(format_args!("{name}: {line}")));
-    let scored = Scored::new(Outcomes::of(&fitted, &test.problem())?, &test.task)?;
+    let scored = Scored::of(&fitted, &test)?;
     let mut validated = None;
     if let Some(folds) = folds.filter(|_| cv.is_some()) {
         let applying: Vec<_> = SCORES.iter().filter(|score| scored.metric(score.name).is_some()).collect();
@@ -310,6 +324,31 @@ fn share_held(fitted: &FittedPipeline, table: &Table, frame: &Frame) -> Outcome<
     Ok(Some(within as f64 / truth.len() as f64))
 }
 
+/// What is said of a fit that ended before it was done, or found less than it was asked for.
+fn warnings(fitted: &FittedPipeline) -> Vec<String> {
+    let (kind, ended, settings) = (fitted.model().kind(), fitted.ended(), fitted.settings());
+    let known = Row::named(kind).and_then(|row| row.settings()).unwrap_or_default();
+    let mut lines = Vec::new();
+    if ended.converged == Some(false) {
+        let more = match settings.settings.get("solver").and_then(Value::as_str) {
+            Some("stochastic") => "raise batches.epochs by --set, or ",
+            _ if known.contains_key("max_iter") => "raise max_iter by --set, or ",
+            _ => "",
+        };
+        lines.push(format!(
+            "warning: {kind} has not converged: it may predict otherwise after more rounds; {more}scale the columns"
+        ));
+    }
+    let features = fitted.outputs().len();
+    if let Some(rank) = ended.rank.filter(|rank| *rank < features) {
+        lines.push(format!(
+            "warning: rank {rank} of {features} features: some follow from others, as the levels of a text do; what is \
+             predicted is sound, but other coefficients predict the same; take ridge where coefficients matter"
+        ));
+    }
+    lines
+}
+
 fn candidate_line(candidate: &Candidate, search: &Search) -> String {
     let settings = candidate.settings.iter().map(|(name, value)| format!("{name}={}", shown(value)));
     let settings = settings.collect::<Vec<_>>().join(", ");
@@ -334,7 +373,10 @@ fn search_json(found: &Search) -> Value {
 fn page(common: &Common<'_>, work: &Work, test: &Table, data_line: &str) -> Outcome<String> {
     let mut page = Page::new(work.row.name, &common.data.display().to_string());
     let answers = answers(&work.fitted, work.held);
-    page.facts(data_line, &work.plan.lines, &work.fitted.settings().settings, work.fit_seconds, &answers);
+    let warnings =
+        warnings(&work.fitted).into_iter().filter_map(|line| Some(("warning", line.split_once(": ")?.1.into())));
+    let notes: Vec<(&str, String)> = answers.into_iter().chain(warnings).collect();
+    page.facts(data_line, &work.plan.lines, &work.fitted.settings().settings, work.fit_seconds, &notes);
     page.scores(&work.scored, "test")?;
     if let Some(found) = &work.folds {
         page.folds(found);

@@ -1,6 +1,7 @@
 //! Settings as they are written on a command line: `alpha=0.1,fit_intercept=false`.
 
 use super::super::failure::{Failure, Outcome};
+use crate::error::Error;
 use serde_json::Value;
 
 /// `name=value` pairs with commas between them; a comma within a list stays there.
@@ -47,6 +48,17 @@ fn value(text: &str) -> Value {
         "None" => Value::Null,
         text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     }
+}
+
+/// Why a setting is refused, in words of the command line.
+pub(super) fn refused(option: &str, error: &Error) -> Failure {
+    let mut text = error.to_string().replace("; see the type's documentation", "");
+    for (rust, words) in
+        [("f64", "a number"), ("usize", "a whole number of at least 0"), ("u64", "a whole number of at least 0")]
+    {
+        text = text.replace(&format!("expected {rust}"), &format!("expected {words}"));
+    }
+    Failure::usage(format!("{option}: {text}"))
 }
 
 /// How a value reads.

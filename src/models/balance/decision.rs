@@ -64,6 +64,21 @@ const OP: &str = "decision";
 type Fit<'a> = &'a dyn Fn(&Problem<'_>) -> Result<Box<dyn Model>>;
 
 impl Decision {
+    /// Refuses what no model of that sort can decide by, with probabilities or with scores alone.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a threshold beyond the probabilities, or one that is not finite.
+    pub fn check(&self, probabilities: bool) -> Result<()> {
+        let wrong = |message: String| Err(Error::argument(OP, message));
+        match self {
+            Decision::Threshold(t) if !t.is_finite() => wrong(format!("threshold {t}; give a finite number")),
+            Decision::Threshold(t) if probabilities && !(0.0..=1.0).contains(t) => {
+                wrong(format!("threshold {t}; probabilities lie between 0 and 1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The rule for a model that was fitted on this problem; `fit` gives one like it on some of its rows.
     pub(in crate::models) fn rule(&self, model: &dyn Model, problem: &Problem<'_>, fit: Fit<'_>) -> Result<Rule> {
         let (labels, classes) = problem.labels(OP)?;
@@ -86,9 +101,6 @@ impl Decision {
             }
             _ if classes != 2 => {
                 wrong(format!("a threshold tells two classes apart: given {classes}; give a cost_matrix"))
-            }
-            Decision::Threshold(threshold) if !threshold.is_finite() => {
-                wrong(format!("threshold {threshold}; give a finite number"))
             }
             Decision::Threshold(threshold) => Ok(Rule::Threshold(*threshold)),
             Decision::Tuned(tuned) => tuned.threshold(problem, labels, fit).map(Rule::Threshold),

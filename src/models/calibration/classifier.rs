@@ -6,7 +6,8 @@ use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::selection::{Fold, Settings, StratifiedKFold};
 use crate::models::{
-    Estimator, Influence, Missing, Model, Prediction, Predicts, Problem, Reader, Row, Writer, check_width, largest,
+    Ended, Estimator, Influence, Missing, Model, Prediction, Predicts, Problem, Reader, Row, Writer, check_width,
+    largest,
 };
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -264,6 +265,10 @@ impl Model for FittedCalibratedClassifier {
 
     fn influence(&self) -> Option<Influence> {
         None
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of_all(self.members.iter().map(|member| &member.model))
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

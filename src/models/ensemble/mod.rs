@@ -48,6 +48,11 @@ impl Member {
         self
     }
 
+    fn gives_probabilities(&self) -> bool {
+        // A kind or a setting that is not known is the error of the fit.
+        Row::named(&self.model).and_then(|row| row.gives_probabilities(&self.settings)).unwrap_or(true)
+    }
+
     fn fit(&self, problem: &Problem<'_>) -> Result<Box<dyn Model>> {
         Row::named(&self.model)?.fit(&self.settings, problem)
     }

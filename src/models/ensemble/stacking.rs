@@ -3,7 +3,7 @@
 use super::{Fitted, Member, check, opinion, restored};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
 use crate::models::problem::{Answer, Problem};
 use crate::models::selection::{Fold, KFold, StratifiedKFold};
 use crate::models::store::{Reader, Writer};
@@ -138,6 +138,10 @@ impl Stack {
         Ok(Stack { last: last.fit(&over)?, fitted, passthrough })
     }
 
+    fn ended(&self) -> Ended {
+        Ended::of_all(self.fitted.models.iter().chain([&self.last]))
+    }
+
     fn features(&self, op: &'static str, x: Matrix<'_>) -> Result<Array2<f64>> {
         check_rows(op, self.fitted.width(), x)?;
         features(&self.fitted.models, x, self.passthrough)
@@ -175,6 +179,10 @@ fn check_folds(op: &'static str, cv: usize, last: &Member, predicts: Predicts) -
 impl Estimator for StackingClassifier {
     type Fitted = FittedStackingClassifier;
     const NAME: &'static str = "stacking-classifier";
+
+    fn gives_probabilities(&self) -> bool {
+        self.final_estimator.gives_probabilities()
+    }
 
     fn learn(&self, problem: &Problem<'_>) -> Result<FittedStackingClassifier> {
         problem.check_but_missing(Self::NAME)?;
@@ -283,6 +291,10 @@ impl Model for FittedStackingClassifier {
         None
     }
 
+    fn ended(&self) -> Ended {
+        self.stack.ended()
+    }
+
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {
         self.stack.store(out)
     }
@@ -323,6 +335,10 @@ impl Model for FittedStackingRegressor {
 
     fn influence(&self) -> Option<Influence> {
         None
+    }
+
+    fn ended(&self) -> Ended {
+        self.stack.ended()
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::{Fitted, Member, check};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::table::Predicts;
@@ -119,6 +119,10 @@ fn shares(op: &'static str, weights: Option<&[f64]>, members: usize) -> Result<V
 impl Estimator for VotingClassifier {
     type Fitted = FittedVotingClassifier;
     const NAME: &'static str = "voting-classifier";
+
+    fn gives_probabilities(&self) -> bool {
+        self.voting == Voting::Soft
+    }
 
     fn learn(&self, problem: &Problem<'_>) -> Result<FittedVotingClassifier> {
         problem.check_but_missing(Self::NAME)?;
@@ -250,6 +254,10 @@ impl Model for FittedVotingClassifier {
         None
     }
 
+    fn ended(&self) -> Ended {
+        Ended::of_all(&self.fitted.models)
+    }
+
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {
         out.note(&Note { voting: self.voting, shares: self.shares.clone() })?;
         self.fitted.store(out)
@@ -294,6 +302,10 @@ impl Model for FittedVotingRegressor {
 
     fn influence(&self) -> Option<Influence> {
         None
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of_all(&self.fitted.models)
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

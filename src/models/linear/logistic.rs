@@ -10,7 +10,7 @@ use crate::cost::Work;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
 use crate::models::problem::{Answer, Problem};
 use crate::models::store::{Reader, Writer};
 use ndarray::{Array2, ArrayView2};
@@ -331,6 +331,10 @@ impl Model for FittedLogisticRegression {
 
     fn influence(&self) -> Option<Influence> {
         Some(Influence::Coefficients(self.coef.clone()))
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of(self.converged)
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

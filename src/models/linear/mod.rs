@@ -28,7 +28,7 @@ pub(crate) use passes::{STREAMED, learn_parts};
 pub use ridge::{Ridge, RidgeSolver};
 pub use summary::{Summary, Term};
 
-use super::estimator::{Estimator, Influence, Model, Prediction, check_rows};
+use super::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
 use super::linalg::dot;
 use super::store::{Reader, Writer};
 use crate::data::{Matrix, Sparse};
@@ -157,6 +157,12 @@ impl<E: Estimator> Model for FittedLinear<E> {
 
     fn influence(&self) -> Option<Influence> {
         Array2::from_shape_vec((1, self.coef.len()), self.coef.clone()).ok().map(Influence::Coefficients)
+    }
+
+    fn ended(&self) -> Ended {
+        let iterates = self.n_iter > 0 || !self.converged;
+        let rank = self.summary.as_ref().map(|summary| summary.rank);
+        Ended { converged: iterates.then_some(self.converged), rank }
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

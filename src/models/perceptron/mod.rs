@@ -8,7 +8,7 @@ mod settings;
 pub use fitted::DenseLayer;
 pub use settings::{MlpSettings, MlpSolver};
 
-use super::estimator::{Estimator, Influence, Model, Prediction, largest, softmax};
+use super::estimator::{Ended, Estimator, Influence, Model, Prediction, largest, softmax};
 use super::problem::Problem;
 use super::store::{Reader, Writer};
 use crate::data::Matrix;
@@ -211,6 +211,10 @@ impl Model for FittedMlpClassifier {
         None
     }
 
+    fn ended(&self) -> Ended {
+        Ended::of(self.trained.converged)
+    }
+
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {
         self.trained.store(out)
     }
@@ -251,6 +255,10 @@ impl Model for FittedMlpRegressor {
 
     fn influence(&self) -> Option<Influence> {
         None
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of(self.trained.converged)
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

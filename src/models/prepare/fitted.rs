@@ -1,8 +1,8 @@
 //! A fitted pipeline: what it predicts of tables and matrices, and its file.
 
 use super::chain::Chain;
-use super::frame::{Frame, Outcome, answers_of, matrix};
-use super::pipeline::{OP, Pipeline, blame};
+use super::frame::{Frame, Outcome, Read, answers_of, matrix};
+use super::pipeline::{OP, Pipeline};
 use super::transformer::{Feature, Transform, names_of};
 use crate::cost::Work;
 use crate::data::{Chosen, Kind, Matrix, ReadOptions, Table, Task};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::io::Archive;
 use crate::models::balance::Rule;
 use crate::models::calibration::Conformal;
-use crate::models::{Influence, Model, Prediction, Reader, Row, Writer, save};
+use crate::models::{Ended, Influence, Model, Prediction, Reader, Row, Writer, save};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -102,7 +102,7 @@ impl FittedPipeline {
             return Err(Error::argument(OP, "learnt from a matrix, which has no column names; give it one to predict"));
         };
         let answers = answers_of(table, &origin.target, &origin.task)?;
-        let super::frame::Read { x, texts, .. } = self.read(table)?;
+        let Read { x, texts, faults } = self.read(table)?;
         let (features, names) = (self.features.clone(), names_of(&self.features));
         Ok(Frame {
             features,
@@ -113,7 +113,22 @@ impl FittedPipeline {
             task: origin.task.clone(),
             answers,
             device: None,
+            faults,
         })
+    }
+
+    /// What to say of an error that this pipeline gave for the rows of a frame: the error of the cell to blame, with its place in
+    /// the file, where it is one.
+    pub fn blame(&self, error: Error, frame: &Frame) -> Error {
+        frame.faults.blame(error, self.gap(Matrix::with_texts(&frame.x, &frame.texts)))
+    }
+
+    /// The feature with a gap that no step fills in: the first of the first such row.
+    fn gap(&self, x: Matrix<'_>) -> Option<usize> {
+        let prepared = self.prepare(x).ok()?;
+        let ((_, column), _) = prepared.indexed_iter().find(|(_, v)| v.is_nan())?;
+        let name = self.outputs().into_iter().nth(column)?.name;
+        self.features.iter().position(|feature| feature.name == name)
     }
 
     /// How a file of new rows is to be read, so that its columns hold what they held in the fit.
@@ -230,11 +245,12 @@ impl FittedPipeline {
     /// Asks about a table's rows; errors name the cell to blame.
     pub(super) fn of_table<T>(&self, table: &Table, ask: impl Fn(Matrix<'_>) -> Result<T>) -> Result<T> {
         let read = self.read(table)?;
-        ask(Matrix::with_texts(&read.x, &read.texts)).or_else(|e| blame(e, &read))
+        let x = Matrix::with_texts(&read.x, &read.texts);
+        ask(x).map_err(|e| read.faults.blame(e, self.gap(x)))
     }
 
     /// The columns that it takes, as numbers.
-    fn read(&self, table: &Table) -> Result<super::frame::Read> {
+    fn read(&self, table: &Table) -> Result<Read> {
         let known: HashSet<&str> = self.features.iter().map(|feature| feature.name.as_str()).collect();
         let passed = |name: &str| {
             self.table.as_ref().is_some_and(|origin| origin.target == name || origin.ignored.iter().any(|n| n == name))
@@ -292,6 +308,10 @@ impl Model for FittedPipeline {
     /// None of the columns it takes; that of [`FittedPipeline::model`] speaks of [`FittedPipeline::outputs`].
     fn influence(&self) -> Option<Influence> {
         None
+    }
+
+    fn ended(&self) -> Ended {
+        self.model.ended()
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

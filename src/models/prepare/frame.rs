@@ -1,12 +1,12 @@
 //! A table as a problem: its columns as one matrix, its target as answers.
 
 use super::transformer::{Feature, names_of};
-use crate::data::{Column, Kind, Matrix, Table, Task, Values};
+use crate::data::{Column, Kind, Matrix, Table, Task, Values, class_of};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::models::{Answers, Labels, Prediction, Predicts, Problem};
 use ndarray::Array2;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A table as models read it. Numbers are as they are, booleans 0 and 1, dates days since 1970-01-01, texts positions in the
@@ -39,6 +39,29 @@ pub struct Frame {
     pub answers: Answers,
     /// Where models that are built on tensors run: [`Device::auto`] when left out.
     pub device: Option<Device>,
+    pub(super) faults: Faults,
+}
+
+/// Cells that a model may be unable to use, as errors that name them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Faults {
+    /// The first gap of each feature that has one, by the feature's place.
+    missing: BTreeMap<usize, Error>,
+    /// The first text that is none of its column's levels.
+    unknown: Option<Error>,
+}
+
+impl Faults {
+    /// The error of the cell to blame for what a step or a model says; `gap` is the feature whose gap it is, where that is known.
+    pub(super) fn blame(&self, error: Error, gap: Option<usize>) -> Error {
+        let missing = || gap.and_then(|gap| self.missing.get(&gap)).or_else(|| self.missing.values().next());
+        let cell = match &error {
+            Error::NonFinite { message, .. } if message.starts_with("NaN in row") => missing(),
+            Error::Argument { .. } => self.unknown.as_ref(),
+            _ => None,
+        };
+        cell.cloned().unwrap_or(error)
+    }
 }
 
 /// Predictions for the rows of a table.
@@ -80,7 +103,13 @@ impl Frame {
             task,
             answers,
             device: None,
+            faults: read.faults,
         })
+    }
+
+    /// The same with models on a device.
+    pub fn on(self, device: &Device) -> Frame {
+        Frame { device: Some(device.clone()), ..self }
     }
 
     /// The frame as a problem.
@@ -144,7 +173,7 @@ fn task_of(table: &Table, target: &Column, predicts: Predicts) -> Result<Task> {
         Err(Error::data(table.place(0, index), message))
     };
     let task = match (predicts, &target.values) {
-        (Predicts::Labels, Values::Numbers(_)) if target.kind() != Kind::Integer => {
+        (Predicts::Labels, Values::Numbers(values)) if values.iter().any(|v| v.fract() != 0.0) => {
             return wrong("the model tells classes apart; choose one that predicts numbers");
         }
         (Predicts::Labels, _) => Task::Classes(names_in(table, &target.name)?),
@@ -163,6 +192,7 @@ fn task_of(table: &Table, target: &Column, predicts: Predicts) -> Result<Task> {
 
 /// The classes in a column of text or of integers.
 pub(super) fn names_in(table: &Table, target: &str) -> Result<Vec<String>> {
+    table.check_classes(target)?;
     Ok(match &present(table, target)?.values {
         Values::Text(texts) => Labels::new(texts).names,
         Values::Numbers(values) => Labels::new(values.iter().map(|v| *v as i64)).names,
@@ -191,11 +221,10 @@ pub(super) fn answers_of(table: &Table, target: &str, task: &Task) -> Result<Ans
             Err(Error::data(table.place(0, index), "target of text; the model predicts numbers"))
         }
         (Task::Classes(names), values) => {
+            table.check_classes(target)?;
             let place: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
             let label = |(row, name): (usize, String)| {
-                // A file may write 1 as 1.0, and 0 as -0.
-                let number = || place.get((name.parse::<f64>().ok()? + 0.0).to_string().as_str());
-                place.get(name.as_str()).or_else(number).copied().ok_or_else(|| {
+                class_of(&place, &name).ok_or_else(|| {
                     let known = names.iter().take(10).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
                     let message = format!("class {name:?} is not known; the classes are {known}");
                     Error::data(table.place(row, index), message)
@@ -216,16 +245,13 @@ pub(super) struct Read {
     pub x: Array2<f64>,
     /// As [`Frame::texts`].
     pub texts: Vec<Arc<[String]>>,
-    /// The first text that is none of its column's levels, as an error.
-    pub unknown: Option<Error>,
-    /// The first missing cell, as an error.
-    pub missing: Option<Error>,
+    pub faults: Faults,
 }
 
 /// The columns of `features`, matched by name, as numbers.
 pub(super) fn matrix(table: &Table, features: &[Feature]) -> Result<Read> {
     let x = Array2::zeros((table.rows(), features.len()));
-    let mut read = Read { x, texts: Vec::with_capacity(features.len()), unknown: None, missing: None };
+    let mut read = Read { x, texts: Vec::with_capacity(features.len()), faults: Faults::default() };
     for (column, feature) in features.iter().enumerate() {
         let index = table.index_of(&feature.name)?;
         let values = numbers(table, index, feature, &mut read)?;
@@ -236,11 +262,9 @@ pub(super) fn matrix(table: &Table, features: &[Feature]) -> Result<Read> {
 
 fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> Result<Vec<f64>> {
     let Some(column) = table.columns().get(index) else { return Err(Error::internal("frame", "a column vanished")) };
-    if read.missing.is_none()
-        && let Some(row) = (0..column.len()).find(|&row| column.is_missing(row))
-    {
+    if let Some(row) = (0..column.len()).find(|&row| column.is_missing(row)) {
         let message = "missing value, and there was none here to learn from; fill it in or remove the row";
-        read.missing = Some(Error::data(table.place(row, index), message));
+        read.faults.missing.insert(read.texts.len(), Error::data(table.place(row, index), message));
     }
     let wrong = |row: usize, shown: &str| {
         let message = format!("no {}: {shown:?} in a column that was all {0}s; correct it", feature.kind.noun());
@@ -254,7 +278,7 @@ fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> R
         Some(place) => *place,
         None => {
             if !feature.levels.is_empty() {
-                read.unknown.get_or_insert_with(|| {
+                read.faults.unknown.get_or_insert_with(|| {
                     let known = feature.levels.iter().take(10).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
                     let message = format!("text that was not there to learn from: {text:?}; there were {known}");
                     Error::data(table.place(row, index), message)

@@ -25,7 +25,7 @@ impl FittedPipeline {
     /// As [`Conformal::fit`] and [`FittedPipeline::frame`].
     pub fn with_intervals(mut self, held_out: &Table, coverage: f64) -> Result<FittedPipeline> {
         let frame: Frame = self.frame(held_out)?;
-        self.intervals = Some(Conformal::fit(&self, &frame.problem(), coverage)?);
+        self.intervals = Some(Conformal::fit(&self, &frame.problem(), coverage).map_err(|e| self.blame(e, &frame))?);
         Ok(self)
     }
 

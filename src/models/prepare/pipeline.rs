@@ -3,7 +3,7 @@
 use super::chain::{Chain, Step, check_names, with_features};
 use super::columns::ColumnTransformer;
 use super::fitted::{FittedPipeline, Origin};
-use super::frame::{Frame, matrix, target_of};
+use super::frame::{Frame, target_of};
 use super::plan::Plan;
 use super::text::takes_texts;
 use super::transformer::{Feature, Transformer, names_of, plain_features};
@@ -128,16 +128,21 @@ impl Pipeline {
         Ok(self)
     }
 
-    /// Whether the steps and the model exist and know their settings.
+    /// Whether the steps and the model exist and know their settings, and the model can decide as it is to.
     ///
     /// # Errors
-    /// [`Error::Argument`] with the name that is not known.
+    /// [`Error::Argument`] with the name that is not known; as [`Decision::check`].
     pub fn check(&self) -> Result<()> {
         check_names(&self.steps)?;
         for step in &self.steps {
             super::table::TransformerRow::named(&step.kind)?.check(&step.settings)?;
         }
-        Row::named(&self.model)?.check(&self.settings)
+        let row = Row::named(&self.model)?;
+        row.check(&self.settings)?;
+        match &self.decision {
+            Some(decision) => decision.check(row.gives_probabilities(&self.settings)?),
+            None => Ok(()),
+        }
     }
 
     /// The table as this pipeline reads it: only the columns that its steps take. Folds and searches try the pipeline on
@@ -167,8 +172,8 @@ impl Pipeline {
     /// As [`Pipeline::fit`].
     pub fn fit_frame(&self, table: &Table, frame: &Frame) -> Result<FittedPipeline> {
         let ignored = [self.ignored(table, &frame.target)?, table.left_out().to_vec()].concat();
-        let read = |e| blame(e, &matrix(table, &frame.features)?);
-        let fitted = self.learn_as(&frame.problem(), frame.features.clone(), Some(table)).or_else(read)?;
+        let fitted = self.learn_as(&frame.problem(), frame.features.clone(), Some(table));
+        let fitted = fitted.map_err(|e| frame.faults.blame(e, None))?;
         let table = Some(Origin { target: frame.target.clone(), task: frame.task.clone(), ignored });
         Ok(FittedPipeline { table, features: self.kept(fitted.features)?, ..fitted })
     }
@@ -246,14 +251,5 @@ pub(super) fn check_texts(made: &[Feature], table: Option<&Table>) -> Result<()>
     Err(match table.and_then(|table| table.index_of(&text.name).ok().map(|i| table.place(0, i))) {
         Some(place) => Error::data(place, advice),
         None => Error::argument(OP, format!("{}: {advice}", text.name)),
-    })
-}
-
-/// The error with its place in the table, where a cell that could not be used is to blame.
-pub(super) fn blame<T>(error: Error, read: &super::frame::Read) -> Result<T> {
-    Err(match error {
-        Error::NonFinite { .. } if read.missing.is_some() => read.missing.clone().unwrap_or(error),
-        Error::Argument { .. } if read.unknown.is_some() => read.unknown.clone().unwrap_or(error),
-        error => error,
     })
 }

@@ -3,7 +3,7 @@
 use super::chain::Chain;
 use super::fitted::FittedPipeline;
 use super::frame::{Frame, answers_of, matrix, names_in, target_of};
-use super::pipeline::{OP, Pipeline, blame, check_texts};
+use super::pipeline::{OP, Pipeline, check_texts};
 use super::transformer::names_of;
 use crate::data::{Kind, Matrix, Stream, Table, Task};
 use crate::device::Device;
@@ -75,10 +75,10 @@ impl Pipeline {
                 let table = table?;
                 let read = matrix(&table, &frame.features)?;
                 let answers = answers_of(&table, &target, &frame.task)?;
-                let prepared =
-                    chain.apply(OP, Matrix::with_texts(&read.x, &read.texts)).or_else(|e| blame(e, &read))?;
+                let blame = |e| read.faults.blame(e, None);
+                let prepared = chain.apply(OP, Matrix::with_texts(&read.x, &read.texts)).map_err(blame)?;
                 let (x, y) = ((&prepared).into(), answers.answer());
-                each(&Problem { x, y, weights: None, names: Some(&names), device }).or_else(|e| blame(e, &read))?;
+                each(&Problem { x, y, weights: None, names: Some(&names), device }).map_err(blame)?;
             }
             Ok(())
         })?;

@@ -6,7 +6,7 @@ use super::newton;
 use crate::data::Matrix;
 use crate::error::Result;
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
@@ -87,6 +87,10 @@ pub struct FittedLinearSvc {
 impl Estimator for LinearSvc {
     type Fitted = FittedLinearSvc;
     const NAME: &'static str = "linear-svc";
+
+    fn gives_probabilities(&self) -> bool {
+        false
+    }
 
     fn learn(&self, problem: &Problem<'_>) -> Result<FittedLinearSvc> {
         problem.check(Self::NAME)?;
@@ -203,6 +207,10 @@ impl Model for FittedLinearSvc {
 
     fn influence(&self) -> Option<Influence> {
         Some(Influence::Coefficients(self.coef.clone()))
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of(self.converged)
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

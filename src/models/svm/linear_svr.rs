@@ -5,7 +5,7 @@ use super::linear::{self, Common, Rows, Values};
 use super::newton;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
@@ -171,6 +171,10 @@ impl Model for FittedLinearSvr {
 
     fn influence(&self) -> Option<Influence> {
         Some(Influence::Coefficients(self.matrix()))
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of(self.converged)
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::device::host_threads;
 use crate::error::{Error, Result};
 use crate::models::calibration::Sigmoid;
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::tiles::Rows;
@@ -137,6 +137,10 @@ struct Pair {
 impl Estimator for Svc {
     type Fitted = FittedSvc;
     const NAME: &'static str = "svc";
+
+    fn gives_probabilities(&self) -> bool {
+        self.probability
+    }
 
     fn learn(&self, problem: &Problem<'_>) -> Result<FittedSvc> {
         problem.check(Self::NAME)?;
@@ -414,6 +418,10 @@ impl Model for FittedSvc {
 
     fn influence(&self) -> Option<Influence> {
         self.coef().map(Influence::Coefficients)
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of(self.converged)
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use super::machine::{Common, Machine};
 use super::smo::{self, Side};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::tiles::Rows;
@@ -192,6 +192,10 @@ impl Model for FittedSvr {
     fn influence(&self) -> Option<Influence> {
         let coef = self.coef()?;
         Array2::from_shape_vec((1, coef.len()), coef).ok().map(Influence::Coefficients)
+    }
+
+    fn ended(&self) -> Ended {
+        Ended::of(self.converged)
     }
 
     fn store(&self, out: &mut Writer<'_>) -> Result<()> {
