@@ -1,5 +1,5 @@
 //! Scalar functions of f32 that are computed in f64, where f32 has too few bits for the argument's reduction: sine, cosine
-//! and powers. Free of branches and of fused multiply-adds, as `math`.
+//! and powers. Free of branches, as `math`, and of fused multiply-adds.
 
 use super::math;
 
