@@ -58,10 +58,16 @@ fn asked(name: &str) -> Box<dyn FnMut()> {
     })
 }
 
-/// From one array to another, by as many threads as the device has.
+/// From one array to another, by as many threads as the device has. Both in large pages where the system has them, as the
+/// device's own memory.
 fn copy() -> Box<dyn FnMut()> {
     let threads = std::env::var("TILEWORK_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
-    let (from, mut to) = (vec![1f32; 1 << 24], vec![0f32; 1 << 24]);
+    let [from, mut to] = [1.0, 0.0].map(|value| {
+        let mut array = vec![0f32; 1 << 24];
+        ask_for_large_pages(&mut array);
+        array.fill(value);
+        array
+    });
     Box::new(move || {
         let part = from.len().div_ceil(threads);
         std::thread::scope(|scope| {
@@ -70,6 +76,19 @@ fn copy() -> Box<dyn FnMut()> {
             }
         });
     })
+}
+
+fn ask_for_large_pages(array: &mut [f32]) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 1 << 16;
+        let start = array.as_mut_ptr().cast::<u8>();
+        let head = start.align_offset(PAGE);
+        let whole = (size_of_val(array) - head) / PAGE * PAGE;
+        // SAFETY: the range lies within the array, and the advice changes no content.
+        unsafe { libc::madvise(start.add(head).cast(), whole, libc::MADV_HUGEPAGE) };
+    }
+    let _ = array;
 }
 
 criterion_group!(benches, elementwise);

@@ -4,11 +4,12 @@
 //! vectorised loop over the block. Inputs that lie contiguously are read where they are, and outputs are written where they
 //! go; only other views and the ragged end are staged through a copy.
 
-use super::ahead;
 use super::compiled::{self, Loop};
 use super::gather::{Lane, gather};
-use super::lift::{Block, CHUNK, Chunk};
-use super::{Inst, Node, Program, Ty};
+use super::lift::{Block, CHUNK, Chunk, three};
+use super::prim::Prim;
+use super::traffic::{self, Stores};
+use super::{Id, Inst, Node, Program, Ty};
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -102,9 +103,11 @@ impl Code {
         let (nodes, results) = (program.nodes(), program.results());
         let constant = |node: &Node| if let Inst::Const(bits) = node.inst { Some(bits) } else { None };
         let constants: Vec<u32> = nodes.iter().filter_map(constant).collect();
+        let joined = products_of_sums(program);
+        let is_joined = |id: usize| joined.iter().flatten().any(|&product| product == id);
         let mut last_use = vec![0; nodes.len()];
-        for (id, node) in nodes.iter().enumerate() {
-            node.operands().iter().for_each(|&operand| last_use[operand as usize] = id);
+        for id in (0..nodes.len()).filter(|&id| !is_joined(id)) {
+            operands_of(nodes, &joined, id).iter().for_each(|&operand| last_use[operand as usize] = id);
         }
         let mut steps = Vec::new();
         let mut places: Vec<Place> = Vec::with_capacity(nodes.len());
@@ -115,7 +118,8 @@ impl Code {
                 Inst::Input(n) => Place::Lane(n as usize),
                 Inst::Param(n) => Place::Splat(constants.len() + n as usize),
                 Inst::Const(_) => Place::Splat(splats.next().unwrap_or(0)),
-                Inst::Apply(prim, args) => {
+                Inst::Apply(..) if is_joined(id) => Place::Splat(0), // computed where it is added
+                Inst::Apply(prim, _) => {
                     let out = match results.iter().position(|&result| result as usize == id) {
                         Some(n) => Place::Output(n),
                         None => Place::Register(free.pop().unwrap_or_else(|| {
@@ -123,14 +127,18 @@ impl Code {
                             registers - 1
                         })),
                     };
-                    let args = args.map(|arg| places.get(arg as usize).copied().unwrap_or(Place::Splat(0)));
-                    steps.push(Step { cpu: prim.row().cpu, ty: operand_type(node, nodes), args, out });
+                    let operands = operands_of(nodes, &joined, id);
+                    let args =
+                        std::array::from_fn(|i| operands.get(i).map_or(Place::Splat(0), |&arg| places[arg as usize]));
+                    let cpu = if joined[id].is_some() { product_and_sum } else { prim.row().cpu };
+                    steps.push(Step { cpu, ty: operand_type(node, nodes), args, out });
                     out
                 }
             });
             // only after its own place is chosen: a step never writes what it reads
-            for (i, &operand) in node.operands().iter().enumerate() {
-                let repeated = node.operands()[..i].contains(&operand);
+            let operands = if is_joined(id) { SmallVec::new() } else { operands_of(nodes, &joined, id) };
+            for (i, &operand) in operands.iter().enumerate() {
+                let repeated = operands[..i].contains(&operand);
                 if let (false, Place::Register(r)) = (repeated, places[operand as usize])
                     && last_use[operand as usize] == id
                 {
@@ -149,19 +157,35 @@ impl Code {
     /// `lanes` holds one entry for each input, `params` the bits of each parameter. The result of an element does not
     /// depend on where runs begin and end, nor on the CPU's instruction set.
     pub fn run(&self, lanes: &[Lane<'_>], params: &[u32], outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
+        self.write(Stores::Cached, lanes, params, outputs, scratch);
+    }
+
+    /// [`Code::run`], with a choice of how the outputs are written.
+    pub(crate) fn write(
+        &self,
+        stores: Stores,
+        lanes: &[Lane<'_>],
+        params: &[u32],
+        outputs: &mut [&mut [u32]],
+        scratch: &mut Scratch,
+    ) {
         debug_assert!(lanes.len() == self.lanes && params.len() >= self.params && outputs.len() == self.outputs);
-        if let Some(whole) = self.whole
-            && run_whole(whole, lanes, params, outputs)
-        {
-            return;
+        let whole = self.whole.filter(|_| lanes.iter().all(|lane| matches!(lane, Lane::Slice(_))));
+        if let (Some(whole), Stores::Cached) = (whole, stores) {
+            return run_whole(whole, lanes, params, outputs);
         }
         let len = outputs.iter().map(|out| out.len()).min().unwrap_or(0);
         self.prepare(lanes, params, scratch);
         for start in (0..len).step_by(BLOCK) {
             let range = start..len.min(start + BLOCK);
             let ragged = !range.len().is_multiple_of(CHUNK);
-            Frame { code: self, lanes, range, ragged }.run(outputs, scratch);
+            let frame = Frame { code: self, lanes, range, ragged, stores };
+            match whole {
+                Some(whole) => frame.run_whole(whole, params, outputs, scratch),
+                None => frame.run(outputs, scratch),
+            }
         }
+        stores.settle();
     }
 
     /// Fills what is the same for all blocks.
@@ -189,6 +213,7 @@ struct Frame<'f, 'a> {
     range: Range<usize>,
     /// Whether the range is no whole number of chunks: it is computed on padded copies then.
     ragged: bool,
+    stores: Stores,
 }
 
 impl Frame<'_, '_> {
@@ -203,6 +228,29 @@ impl Frame<'_, '_> {
         }
     }
 
+    /// The block by a compiled loop, in the cache, and from there to where it goes.
+    fn run_whole(&self, whole: Loop, params: &[u32], outputs: &mut [&mut [u32]], scratch: &mut Scratch) {
+        self.look_ahead(outputs);
+        let parts = self.lanes.iter().map(|lane| lane.slice().get(self.range.clone()).unwrap_or_default());
+        let lanes: SmallVec<[Lane<'_>; 4]> = parts.map(Lane::Slice).collect();
+        let blocks = scratch.tails.iter_mut().take(outputs.len());
+        let mut blocks: SmallVec<[&mut [u32]; 4]> = blocks.map(|block| block.get_mut(self.range.len())).collect();
+        run_whole(whole, &lanes, params, &mut blocks);
+        for (block, output) in blocks.iter().zip(outputs) {
+            self.store(block, output);
+        }
+    }
+
+    /// Whether outputs are computed in the cache first.
+    fn apart(&self) -> bool {
+        self.ragged || self.stores == Stores::Streamed
+    }
+
+    /// A block of results to where it goes in an output.
+    fn store(&self, block: &[u32], output: &mut [u32]) {
+        self.stores.copy(block, &mut output[self.range.clone()]);
+    }
+
     /// What the next block reads and writes in place is fetched while this one is computed.
     fn look_ahead(&self, outputs: &[&mut [u32]]) {
         let start = self.range.end;
@@ -211,11 +259,11 @@ impl Frame<'_, '_> {
         let next = |words: &[u32]| start..words.len().min(start + reach);
         for lane in self.lanes {
             if let Lane::Slice(words) = *lane {
-                ahead::fetch(words.get(next(words)).unwrap_or_default(), false);
+                traffic::fetch(words.get(next(words)).unwrap_or_default(), false);
             }
         }
-        for output in outputs {
-            ahead::fetch(output.get(next(output)).unwrap_or_default(), true);
+        for output in outputs.iter().filter(|_| self.stores == Stores::Cached) {
+            traffic::fetch(output.get(next(output)).unwrap_or_default(), true);
         }
     }
 
@@ -245,10 +293,10 @@ impl Frame<'_, '_> {
                 (step.cpu)(step.ty, &self.args(step, outputs, scratch), block.get_mut(padded));
                 scratch.registers[r] = block;
             }
-            Place::Output(n) if self.ragged => {
+            Place::Output(n) if self.apart() => {
                 let mut block = std::mem::take(&mut scratch.tails[n]);
                 (step.cpu)(step.ty, &self.args(step, outputs, scratch), block.get_mut(padded));
-                outputs[n][self.range.clone()].copy_from_slice(block.get(len));
+                self.store(block.get(len), outputs[n]);
                 scratch.tails[n] = block;
             }
             Place::Output(n) => {
@@ -278,7 +326,7 @@ impl Frame<'_, '_> {
                 _ => Block::values(scratch.lanes[l].get(BLOCK)),
             },
             Place::Register(r) => Block::values(scratch.registers[r].get(BLOCK)),
-            Place::Output(n) if self.ragged => Block::values(scratch.tails[n].get(BLOCK)),
+            Place::Output(n) if self.apart() => Block::values(scratch.tails[n].get(BLOCK)),
             Place::Output(n) => Block::values(outputs[n].get(self.range.clone()).unwrap_or_default()),
         }
     }
@@ -291,19 +339,121 @@ impl Frame<'_, '_> {
     }
 }
 
-/// Runs a compiled loop, where all lanes are slices of floats; false, and nothing done, elsewhere.
-fn run_whole(whole: Loop, lanes: &[Lane<'_>], params: &[u32], outputs: &mut [&mut [u32]]) -> bool {
-    let mut inputs: SmallVec<[&[f32]; 4]> = SmallVec::new();
-    for lane in lanes {
-        let Lane::Slice(words) = lane else { return false };
-        inputs.push(bytemuck::cast_slice(words));
-    }
+/// Runs a compiled loop over lanes that are all slices.
+fn run_whole(whole: Loop, lanes: &[Lane<'_>], params: &[u32], outputs: &mut [&mut [u32]]) {
+    let inputs: SmallVec<[&[f32]; 4]> = lanes.iter().map(|lane| bytemuck::cast_slice(lane.slice())).collect();
     let mut outs: SmallVec<[&mut [f32]; 4]> = outputs.iter_mut().map(|out| bytemuck::cast_slice_mut(out)).collect();
     whole(&inputs, bytemuck::cast_slice(params), &mut outs);
-    true
 }
 
 /// The type that picks a row's loop: its first operand's.
 fn operand_type(node: &Node, nodes: &[Node]) -> Ty {
     node.operands().first().map_or(node.ty, |&first| nodes[first as usize].ty)
+}
+
+/// For each sum of floats the product in it that nothing else reads: both are computed in one walk over the block, each rounded
+/// as it is by itself.
+fn products_of_sums(program: &Program) -> Vec<Option<usize>> {
+    let (nodes, results) = (program.nodes(), program.results());
+    let mut uses = vec![0; nodes.len()];
+    let read = nodes.iter().flat_map(|node| node.operands()).chain(results);
+    read.for_each(|&id| uses[id as usize] += 1);
+    let is_product = |id: usize| matches!(nodes[id].inst, Inst::Apply(Prim::Mul, _)) && uses[id] == 1;
+    let product = |node: &Node| match node.inst {
+        Inst::Apply(Prim::Add, [a, b, _]) if node.ty == Ty::F32 => {
+            [a as usize, b as usize].into_iter().find(|&id| is_product(id))
+        }
+        _ => None,
+    };
+    nodes.iter().map(product).collect()
+}
+
+/// What the step of a node reads: of a sum with a product in it, the factors and the other term.
+fn operands_of(nodes: &[Node], joined: &[Option<usize>], id: usize) -> SmallVec<[Id; 3]> {
+    let own = nodes[id].operands();
+    let Some(product) = joined[id] else { return own.into() };
+    let mut operands: SmallVec<[Id; 3]> = nodes[product].operands().into();
+    operands.extend(own.iter().copied().find(|&operand| operand as usize != product));
+    operands
+}
+
+fn product_and_sum(_: Ty, x: &[Block<'_>; 3], out: &mut [u32]) {
+    three(x, out, |a, b, c| (f32::from_bits(a) * f32::from_bits(b) + f32::from_bits(c)).to_bits());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::E;
+    use super::super::tests::Lcg;
+    use super::*;
+    use crate::dtype::DType::F32;
+
+    /// What `code` makes of `len` numbers an input.
+    fn outputs(code: &Code, stores: Stores, len: usize) -> Vec<Vec<u32>> {
+        let mut numbers = Lcg(len as u64);
+        let mut many =
+            |count: usize| -> Vec<u32> { (0..count).map(|_| numbers.uniform(-3.0, 3.0).to_bits()).collect() };
+        let (inputs, params): (Vec<Vec<u32>>, Vec<u32>) =
+            ((0..code.lanes).map(|_| many(len)).collect(), many(code.params));
+        let lanes: Vec<Lane<'_>> = inputs.iter().map(|x| Lane::Slice(x)).collect();
+        let mut outputs = vec![vec![0; len]; code.outputs];
+        let mut outs: Vec<&mut [u32]> = outputs.iter_mut().map(|y| &mut y[..]).collect();
+        code.write(stores, &lanes, &params, &mut outs, &mut Scratch::default());
+        outputs
+    }
+
+    #[test]
+    fn streamed_outputs_are_the_same_outputs() {
+        let formulas = [
+            Program::build("relu of ax + b", &[F32], 2, |_, x, p| vec![(p[0] * x[0] + p[1]).max(0.0)]),
+            Program::build("one read by the other", &[F32, F32], 0, |_, x, _| {
+                let sum = x[0] + x[1];
+                vec![sum, sum * x[0], x[1]]
+            }),
+            Program::build("compiled whole", &[F32, F32], 0, |_, x, _| vec![(x[0] + x[1]).max(0.0)]),
+        ];
+        assert!(Code::new(&formulas[2]).whole.is_some());
+        for program in &formulas {
+            let code = Code::new(program);
+            for len in [1, 63, 64, 1000, BLOCK, 3 * BLOCK + 65] {
+                let streamed = outputs(&code, Stores::Streamed, len);
+                assert!(streamed == outputs(&code, Stores::Cached, len), "{program:?}, {len} values");
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_in_a_sum_is_rounded_before_it_is_added() {
+        let e = 2f32.powi(-12);
+        let (x, y, z) = ((1.0 + e).to_bits(), (1.0 + e).to_bits(), (-1.0 - 2.0 * e).to_bits());
+        assert_ne!((1.0 + e).mul_add(1.0 + e, -1.0 - 2.0 * e), 0.0); // what one rounding would give
+        type Formula = for<'b> fn(E<'b>, E<'b>, E<'b>) -> Vec<E<'b>>;
+        let formulas: [(&str, Formula, usize); 5] = [
+            ("product first", |x, y, z| vec![x * y + z], 1),
+            ("product last", |x, y, z| vec![z + x * y], 1),
+            ("two products", |x, y, z| vec![x * y + z * z], 2),
+            ("read elsewhere too", |x, y, z| vec![x * y + z, x * y], 2),
+            ("squared", |x, y, z| vec![x * y + z, x.sqrt() * x.sqrt() + z * 0.5], 4),
+        ];
+        for (name, formula, steps) in formulas {
+            let program = Program::build("sum", &[F32; 3], 0, |_, x, _| formula(x[0], x[1], x[2]));
+            let code = Code::evaluated(&program);
+            assert_eq!(code.steps.len(), steps, "{name}");
+            let mut outputs = vec![vec![0u32; 70]; program.outputs().len()];
+            let mut outs: Vec<&mut [u32]> = outputs.iter_mut().map(|y| &mut y[..]).collect();
+            let lanes = [x, y, z].map(Lane::Splat);
+            code.run(&lanes, &[], &mut outs, &mut Scratch::default());
+            let exact = program.eval_f64(&[x, y, z].map(|bits| f64::from(f32::from_bits(bits))), &[]);
+            for (n, (output, exact)) in outputs.iter().zip(exact).enumerate() {
+                let y = f32::from_bits(output[69]);
+                assert!(
+                    (f64::from(y) - exact).abs() < 1e-6 && output.iter().all(|&bits| bits == output[0]),
+                    "{name} {n}"
+                );
+            }
+            if !name.contains("two") {
+                assert_eq!(f32::from_bits(outputs[0][0]), 0.0, "{name}");
+            }
+        }
+    }
 }

@@ -35,6 +35,11 @@ impl<'a> Lane<'a> {
             _ => Lane::View { words, dtype, layout, start },
         }
     }
+
+    /// The elements of a slice; of another lane nothing.
+    pub(super) fn slice(&self) -> &'a [u32] {
+        if let Lane::Slice(words) = *self { words } else { &[] }
+    }
 }
 
 /// Element `place` of a storage, as its 32-bit register holds it: 16-bit floats are widened.

@@ -12,7 +12,6 @@
 //! assert_eq!(sigmoid.eval_f64(&[0.0], &[]), [0.5]);
 //! ```
 
-mod ahead;
 mod build;
 mod compiled;
 mod cpu;
@@ -26,6 +25,7 @@ mod prim;
 mod reference;
 #[cfg(feature = "verify")]
 mod span;
+mod traffic;
 mod value;
 mod wgsl;
 
@@ -39,6 +39,7 @@ pub use gather::{Lane, gather, load, pack_halves};
 pub(crate) use math::exp;
 #[cfg(feature = "verify")]
 pub(crate) use span::{Arithmetic, Span};
+pub(crate) use traffic::Stores;
 pub use value::{E, Operand};
 pub use wgsl::{F16, MATH};
 

@@ -3,7 +3,7 @@
 use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::for_chunks_of_all;
 use crate::dtype::DType;
-use crate::expr::{Code, Lane, Program, Scratch, gather, pack_halves};
+use crate::expr::{Code, Lane, Program, Scratch, Stores, gather, pack_halves};
 use crate::plan::kernel::Operand;
 use crate::shape::{Layout, collapse_slice};
 use smallvec::SmallVec;
@@ -104,6 +104,21 @@ impl Blocks {
         outputs: &mut [&mut [u32]],
         work: &mut Work,
     ) {
+        self.write(Stores::Cached, given, inputs, params, start, outputs, work);
+    }
+
+    /// [`Blocks::run`], with a choice of how the outputs are written.
+    #[allow(clippy::too_many_arguments, reason = "those of `run` and one more")]
+    fn write(
+        &self,
+        stores: Stores,
+        given: &[&[u32]],
+        inputs: &[(&[u32], usize)],
+        params: &[u32],
+        start: usize,
+        outputs: &mut [&mut [u32]],
+        work: &mut Work,
+    ) {
         let held = outputs.iter().zip(&self.outputs).map(|(out, dtype)| out.len() * per_word(*dtype));
         let len = match self.views.first() {
             Some(view) if self.halves() > 0 => held.min().unwrap_or(0).min(view.layout.numel() - start), // half a last word
@@ -144,7 +159,7 @@ impl Blocks {
                     _ => &mut out[done..done + size],
                 });
             }
-            self.code.run(&lanes, params, &mut outs, &mut work.scratch);
+            self.code.write(stores, &lanes, params, &mut outs, &mut work.scratch);
             drop(outs);
             let halves = outputs.iter_mut().zip(&self.outputs).filter(|(_, dtype)| dtype.size() == 2);
             for ((out, dtype), block) in halves.zip(work.wide.chunks_exact(BLOCK)) {
@@ -200,9 +215,12 @@ impl Blocks {
 
     /// All elements, shared out over threads. The result does not depend on their number: every element is computed alone.
     pub fn run_all(&self, cpu: &Cpu, inputs: &[(&[u32], usize)], params: &[u32], outputs: &mut [&mut [u32]]) {
+        // 16-bit outputs are packed from a block that is read again
+        let words = if self.halves() == 0 { outputs.iter().map(|out| out.len()).sum() } else { 0 };
+        let stores = Stores::of(words);
         let parts = self.cut(outputs, CHUNK);
         for_chunks_of_all(cpu.threads(), parts, self.cost * CHUNK as u64, |index, outs| {
-            Work::with(|work| self.run(&[], inputs, params, index * CHUNK, outs, work));
+            Work::with(|work| self.write(stores, &[], inputs, params, index * CHUNK, outs, work));
         });
     }
 }

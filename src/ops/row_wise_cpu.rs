@@ -3,7 +3,7 @@
 use crate::device::cpu::parallel::{for_chunks, for_chunks_of_all};
 use crate::device::cpu::reduce::{Fold, fold_rows};
 use crate::dtype::DType;
-use crate::expr::{Code, Lane, Program, Scratch};
+use crate::expr::{Code, Lane, Program, Scratch, Stores};
 use crate::ops::row_wise::Fused;
 use crate::ops::rows::Rows;
 use crate::plan::kernel::{Args, CpuKernel};
@@ -91,9 +91,9 @@ pub(super) fn build(fused: &Fused, args: &Args<'_>) -> CpuKernel {
     })
 }
 
-/// Long rows of one input, one after the other, computed at one go: the width, the rows, the result. What it gives is what the
-/// formulas give, to the bit.
-pub(super) type WholeRows = fn(usize, &[f32], &mut [f32]);
+/// Long rows of one input, one after the other, computed at one go: how the result is written, the width, the rows, the result.
+/// What it gives is what the formulas give, to the bit.
+pub(super) type WholeRows = fn(Stores, usize, &[f32], &mut [f32]);
 
 /// Elements of a row that is worth a go of its own.
 const LONG: usize = 128;
@@ -108,12 +108,13 @@ pub(super) fn build_whole(run: WholeRows, args: &Args<'_>) -> Option<CpuKernel> 
         return None;
     }
     let (width, part, len) = (rows.width, rows.part() * rows.width, rows.rows * rows.width);
+    let stores = Stores::of(len);
     Some(Box::new(move |call| {
         let (words, offset) = call.inputs[0];
         let x: &[f32] = bytemuck::cast_slice(words.get(offset..offset + len).unwrap_or_default());
         for_chunks(call.cpu.threads(), call.outputs[0], part, (COST * part.min(len)) as u64, |i, out| {
             let x = x.get(i * part..i * part + out.len()).unwrap_or_default();
-            run(width, x, bytemuck::cast_slice_mut(out));
+            run(stores, width, x, bytemuck::cast_slice_mut(out));
         });
         Ok(())
     }))

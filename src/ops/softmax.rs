@@ -2,7 +2,7 @@
 
 use crate::device::cpu::reduce::{Fold, fold_rows};
 use crate::error::Result;
-use crate::expr::exp;
+use crate::expr::{Stores, exp};
 use crate::ops::row::failed;
 use crate::ops::row_wise::{Formulas, RowFormula, RowResult, RowWise, Walk, formula};
 use crate::ops::row_wise_cpu::WholeRows;
@@ -41,9 +41,9 @@ impl RowFormula for Softmax {
         let top = Walk::new(Fold::Max, [1, 0, 1], |x, _, _| vec![x[0]], |j, _, _| vec![j[0]]);
         let (sum, result) = match self.form {
             Form::Share => (
-                Walk::new(Fold::Sum, [1, 1, 1], |x, s, _| vec![(x[0] - s[0]).exp()], |j, _, _| vec![j[0]]),
-                // numbers: top, sum; then the power
-                formula(1, 3, 1, |_, s, _| vec![s[2] / s[1]]),
+                Walk::new(Fold::Sum, [1, 1, 1], |x, s, _| vec![(x[0] - s[0]).exp()], |j, _, _| vec![j[0].recip()]),
+                // numbers: top, 1 / sum; then the power
+                formula(1, 3, 1, |_, s, _| vec![s[2] * s[1]]),
             ),
             Form::Log => (
                 Walk::new(Fold::Sum, [1, 1, 1], |x, s, _| vec![(x[0] - s[0]).exp()], |j, _, _| vec![j[0].ln()]),
@@ -74,16 +74,26 @@ impl RowFormula for Softmax {
     }
 }
 
-/// `e^(x - max) / Σ e^(x - max)` row by row: the powers are written to where the result goes, and divided there.
-fn shares(width: usize, x: &[f32], out: &mut [f32]) {
+/// `e^(x - max) / Σ e^(x - max)` row by row: the powers are written to where the result goes, or in the cache where that is
+/// written past it, and scaled there.
+fn shares(stores: Stores, width: usize, x: &[f32], out: &mut [f32]) {
     let arch = Arch::new();
-    for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+    let mut apart = vec![0.0; if stores == Stores::Streamed { width } else { 0 }];
+    for (at, out) in out.chunks_exact_mut(width).enumerate() {
+        let rest = x.get(at * width..).unwrap_or_default();
+        let (x, next) = rest.split_at(width.min(rest.len()));
+        stores.fetch(&next[..width.min(next.len())]);
+        let y = if stores == Stores::Streamed { &mut apart[..] } else { &mut *out };
         let (mut top, mut sum) = ([0.0], [0.0]);
         fold_rows(1, Fold::Max, x, width, &mut top);
-        arch.dispatch(Powers { x, top: top[0], out });
-        fold_rows(1, Fold::Sum, out, width, &mut sum);
-        arch.dispatch(Divided { by: sum[0], out });
+        arch.dispatch(Powers { x, top: top[0], out: y });
+        fold_rows(1, Fold::Sum, y, width, &mut sum);
+        arch.dispatch(Scaled { by: 1.0 / sum[0], out: y });
+        if stores == Stores::Streamed {
+            stores.copy(&apart, out);
+        }
     }
+    stores.settle();
 }
 
 /// Numbers that are taken at a time: a fixed count that the compiler makes vectors of.
@@ -112,18 +122,18 @@ impl WithSimd for Powers<'_> {
     }
 }
 
-struct Divided<'a> {
+struct Scaled<'a> {
     by: f32,
     out: &'a mut [f32],
 }
 
-impl WithSimd for Divided<'_> {
+impl WithSimd for Scaled<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         for out in self.out {
-            *out /= self.by;
+            *out *= self.by;
         }
     }
 }
@@ -338,6 +348,13 @@ mod tests {
             };
             let together = Tensor::from_vec(apart.to_vec::<f32>().unwrap(), [rows, width], &device);
             assert!(bits(&apart) == bits(&together), "{rows} rows of {width}");
+        }
+        for width in [128, 129, 1000] {
+            let x: Vec<f32> = (0..3 * width as u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 8) as f32 * 1e-6).collect();
+            let [mut cached, mut streamed] = [vec![0.0; x.len()], vec![0.0; x.len()]];
+            super::shares(super::Stores::Cached, width, &x, &mut cached);
+            super::shares(super::Stores::Streamed, width, &x, &mut streamed);
+            assert_eq!(cached, streamed);
         }
         let special = |value: f32| {
             let mut row = vec![0.0; 150];

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use super::pages::ask_for_large;
 use crate::error::{Error, Result};
 
 /// Blocks begin on a cache line, which is also the widest vector register.
@@ -123,12 +124,14 @@ impl Memory {
             self.lock().trim();
             bytemuck::allocation::try_zeroed_slice_box(len)
         };
-        bytemuck::allocation::try_zeroed_slice_box(len).or_else(refused).map_err(|()| {
+        let mut store = bytemuck::allocation::try_zeroed_slice_box(len).or_else(refused).map_err(|()| {
             let mut pool = self.lock();
             pool.usage.in_use -= bytes(len);
             pool.usage.fresh -= 1;
             pool.out_of_memory(bytes(len))
-        })
+        })?;
+        ask_for_large(&mut store);
+        Ok(store)
     }
 
     fn take_back(&self, store: Box<[u32]>) {

@@ -10,6 +10,7 @@ pub mod gemm;
 mod limit;
 mod matvec;
 mod memory;
+mod pages;
 pub mod parallel;
 pub mod reduce;
 mod steps;
