@@ -30,6 +30,38 @@ fn mel(n_mels: usize) -> MelSpectrogram {
     MelSpectrogram { stft, n_mels, ..MelSpectrogram::default() }
 }
 
+/// A second of two channels: tones of a pitch each, which swell and fade so that the ends are silent.
+fn tones(rate: u32, pitches: [f64; 2]) -> Waveform {
+    let sample = |(channel, i): (usize, usize)| {
+        let seconds = i as f64 / f64::from(rate);
+        ((std::f64::consts::PI * seconds).sin().powi(4) * (std::f64::consts::TAU * pitches[channel] * seconds).sin())
+            as f32
+    };
+    Waveform::new(Array2::from_shape_fn((2, rate as usize), sample), rate).unwrap()
+}
+
+#[test]
+fn another_sample_rate_keeps_what_it_can_hold_and_drops_the_rest() {
+    let apart = |a: &Waveform, b: &Waveform| {
+        assert_eq!((a.sample_rate(), a.samples().dim()), (b.sample_rate(), b.samples().dim()));
+        (&a.samples() - &b.samples()).iter().fold(0.0f32, |most, v| most.max(v.abs()))
+    };
+    for (from, to) in [(44_100, 16_000), (8000, 16_000), (16_000, 8000), (48_000, 44_100), (22_050, 8000)] {
+        let pitches = [440.0, 0.47 * f64::from(from.min(to))];
+        let error = apart(&tones(from, pitches).resample(to).unwrap(), &tones(to, pitches));
+        assert!(error < 1e-5, "{from} to {to}: {error}");
+    }
+    let silence = Waveform::new(Array2::zeros((2, 8000)), 8000).unwrap();
+    let error = apart(&tones(44_100, [4500.0, 20_000.0]).resample(8000).unwrap(), &silence);
+    assert!(error < 1e-5, "{error}");
+    let short = Waveform::new(array![[0.25, 0.5, 0.25]], 8000).unwrap();
+    assert_eq!(short.resample(8000).unwrap(), short);
+    assert_eq!(short.resample(11_025).unwrap().samples().dim(), (1, 5)); // ceil(3 · 1.378)
+    let said = |rate: u32| short.resample(rate).unwrap_err().to_string();
+    assert!(said(0).starts_with("resample: from 8000 to 0 samples a second: give a rate above 0"), "{}", said(0));
+    assert!(said(u32::MAX).contains("common divisor"), "{}", said(u32::MAX));
+}
+
 #[test]
 fn windows_and_spectra_are_librosa_s() {
     let golden = json("audio.json");

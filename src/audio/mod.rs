@@ -17,6 +17,7 @@
 
 mod mel;
 mod mfcc;
+mod resample;
 mod stft;
 mod wav;
 mod window;
