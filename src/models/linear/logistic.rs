@@ -76,7 +76,7 @@ pub enum LogisticSolver {
     /// The same with loss and gradient in f32 on the problem's device, for data so large that a GPU pays. The last digits are
     /// noise: a `tol` below some 1e-5 may not be reached.
     Tensor,
-    /// Mini-batches in f32 on the problem's device, of which they take next to no memory. Two or three digits; not with prices
+    /// Mini-batches in f32 on the problem's device, of which they take next to no memory. Three or four digits; not with prices
     /// on sizes.
     Stochastic,
 }
