@@ -68,6 +68,17 @@ impl Work {
     }
 }
 
+impl std::iter::Sum for Work {
+    fn sum<I: Iterator<Item = Work>>(parts: I) -> Work {
+        parts.fold(Work::default(), |a, b| Work {
+            flops: a.flops + b.flops,
+            bytes: a.bytes + b.bytes,
+            launches: a.launches + b.launches,
+            transfer: a.transfer + b.transfer,
+        })
+    }
+}
+
 /// Work that a slow CPU does in less than this many seconds: to look for a GPU takes longer.
 #[cfg(feature = "gpu")]
 const LITTLE: f64 = 0.02;

@@ -3,6 +3,7 @@
 
 use super::problem::{Answer, Problem, check_sparse};
 use super::store::{Reader, Writer, read_part};
+use super::wrapper::Shared;
 use crate::cost::Work;
 use crate::data::Matrix;
 use crate::device::Device;
@@ -113,8 +114,8 @@ pub trait Model: Debug + Send + Sync + 'static {
         Ended::default()
     }
 
-    /// What moves the model to a device, where it can predict on one, as ensembles of trees can; `None` of all others, which
-    /// predict on the CPU.
+    /// What moves the model to a device, where it can predict on one, as ensembles of trees can, and models that are made of such;
+    /// `None` of all others, which predict on the CPU.
     fn movable(&self) -> Option<&dyn Movable> {
         None
     }
@@ -137,7 +138,7 @@ impl Ended {
     }
 
     /// Of a model of several: it has converged when all have that can.
-    pub(super) fn of_all<'a>(members: impl IntoIterator<Item = &'a Box<dyn Model>>) -> Ended {
+    pub(super) fn of_all<'a>(members: impl IntoIterator<Item = &'a Shared>) -> Ended {
         let all = members.into_iter().filter_map(|model| model.ended().converged);
         Ended { converged: all.reduce(|all, one| all && one), rank: None }
     }

@@ -53,6 +53,8 @@ mod tiles;
 mod tree;
 #[cfg(feature = "models")]
 mod truncated_svd;
+#[cfg(feature = "models")]
+mod wrapper;
 
 pub use mlp::{FittedMlp, Mlp, Scaling};
 pub use network::Activation;

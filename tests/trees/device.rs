@@ -1,6 +1,7 @@
 use crate::common::devices;
 use crate::{Parts, diabetes, images};
 use ndarray::Array2;
+use serde_json::json;
 use tilework::data::{Column as TableColumn, Table};
 use tilework::models::balance::Decision;
 use tilework::models::prepare::{FittedPipeline, Outcome, Pipeline};
@@ -113,18 +114,34 @@ fn a_pipeline_predicts_scores_decides_and_is_saved_from_a_device() {
     let x = TableColumn::numbers("x", numbers.clone());
     let of = |target| Table::new("t", vec![x.clone(), target]).unwrap();
     let (labelled, measured) = (of(TableColumn::text("y", classes)), of(TableColumn::numbers("y", numbers.clone())));
+    let members = |kinds: [&str; 2]| {
+        let member = |kind: &str| json!({"name": kind, "model": kind, "settings": {}});
+        json!(kinds.map(member))
+    };
+    let classifiers = members(["random-forest-classifier", "knn-classifier"]);
+    let regressors = members(["ridge", "hist-gradient-boosting-regressor"]);
+    let forest = json!({"name": "last", "model": "extra-trees-classifier", "settings": {"n_estimators": 5}});
     let cases = [
-        ("random-forest-classifier", &labelled),
-        ("hist-gradient-boosting-classifier", &labelled),
-        ("extra-trees-regressor", &measured),
-        ("hist-gradient-boosting-regressor", &measured),
+        ("random-forest-classifier", json!({}), &labelled),
+        ("hist-gradient-boosting-classifier", json!({}), &labelled),
+        ("extra-trees-regressor", json!({}), &measured),
+        ("hist-gradient-boosting-regressor", json!({}), &measured),
+        ("voting-classifier", json!({"estimators": classifiers, "voting": "soft"}), &labelled),
+        ("voting-regressor", json!({"estimators": regressors}), &measured),
+        ("stacking-classifier", json!({"final_estimator": forest}), &labelled),
+        ("stacking-regressor", json!({"estimators": regressors}), &measured),
+        ("calibrated-classifier", json!({"estimator": "extra-trees-classifier"}), &labelled),
     ];
     for device in devices() {
-        for (kind, table) in cases {
-            let pipeline = || Pipeline::raw(Row::named(kind).unwrap());
-            let pipeline = match std::ptr::eq(table, &labelled) {
-                true => pipeline().deciding(Decision::Threshold(0.4)),
-                false => pipeline(),
+        for (kind, settings, table) in &cases {
+            let set = |pipeline: Pipeline, (name, value): (&String, &serde_json::Value)| {
+                pipeline.set(name, value.clone()).unwrap()
+            };
+            let pipeline = Pipeline::raw(Row::named(kind).unwrap());
+            let pipeline = settings.as_object().unwrap().iter().fold(pipeline, set);
+            let pipeline = match std::ptr::eq(*table, &labelled) {
+                true => pipeline.deciding(Decision::Threshold(0.4)),
+                false => pipeline,
             };
             let [host, there] = [(); 2].map(|()| pipeline.fit(table, None).unwrap());
             assert!(there.work(60).is_some());

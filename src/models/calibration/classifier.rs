@@ -5,9 +5,10 @@ use super::sigmoid::Sigmoid;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::selection::{Fold, Settings, StratifiedKFold};
+use crate::models::wrapper::{self, Shared, Wrapper};
 use crate::models::{
-    Ended, Estimator, Influence, Missing, Model, Prediction, Predicts, Problem, Reader, Row, Writer, check_width,
-    largest,
+    Ended, Estimator, Influence, Missing, Model, Movable, Prediction, Predicts, Problem, Reader, Row, Writer,
+    check_width, largest,
 };
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub struct FittedCalibratedClassifier {
 /// A classifier with its curves.
 #[derive(Debug)]
 struct Member {
-    model: Box<dyn Model>,
+    model: Shared,
     /// One for class 1 of two, else one a class.
     curves: Vec<Curve>,
 }
@@ -119,7 +120,7 @@ impl Estimator for CalibratedClassifier {
         };
         let fit = |rows: &[usize]| {
             let part = problem.select(rows)?;
-            row.fit(&self.settings, &part.problem(problem))
+            row.fit(&self.settings, &part.problem(problem)).map(Shared::from)
         };
         let mut parts = Vec::new();
         for Fold { train, test } in folds {
@@ -128,7 +129,7 @@ impl Estimator for CalibratedClassifier {
             parts.push((model, scores, test));
         }
         if self.ensemble {
-            let member = |(model, scores, rows): (Box<dyn Model>, Array2<f64>, Vec<usize>)| {
+            let member = |(model, scores, rows): (Shared, Array2<f64>, Vec<usize>)| {
                 let curves = self.curves(problem, labels, classes, &scores, &rows)?;
                 Ok(Member { model, curves })
             };
@@ -238,7 +239,23 @@ impl FittedCalibratedClassifier {
     }
 }
 
+impl Wrapper for FittedCalibratedClassifier {
+    fn members(&self) -> impl Iterator<Item = &Shared> {
+        self.members.iter().map(|member| &member.model)
+    }
+
+    fn with(&self, members: Vec<Shared>) -> Self {
+        let curves = self.members.iter().map(|member| member.curves.clone());
+        let members = members.into_iter().zip(curves).map(|(model, curves)| Member { model, curves }).collect();
+        FittedCalibratedClassifier { members }
+    }
+}
+
 impl Model for FittedCalibratedClassifier {
+    fn movable(&self) -> Option<&dyn Movable> {
+        wrapper::movable(self)
+    }
+
     fn kind(&self) -> &'static str {
         CalibratedClassifier::NAME
     }
@@ -301,7 +318,7 @@ impl Model for FittedCalibratedClassifier {
             if model.classes() < 2 || curves.len() != needed || !alike || !curves.iter().all(sound) {
                 return Err(from.error(format!("fold {i} does not fit the others, or its curves do not fit it")));
             }
-            members.push(Member { model, curves });
+            members.push(Member { model: Shared::from(model), curves });
         }
         Ok(FittedCalibratedClassifier { members })
     }

@@ -10,6 +10,7 @@ use super::estimator::Model;
 use super::problem::Problem;
 use super::store::{Reader, Writer};
 use super::table::{Predicts, Row};
+use super::wrapper::Shared;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use ndarray::Array2;
@@ -53,8 +54,8 @@ impl Member {
         Row::named(&self.model).and_then(|row| row.gives_probabilities(&self.settings)).unwrap_or(true)
     }
 
-    fn fit(&self, problem: &Problem<'_>) -> Result<Box<dyn Model>> {
-        Row::named(&self.model)?.fit(&self.settings, problem)
+    fn fit(&self, problem: &Problem<'_>) -> Result<Shared> {
+        Row::named(&self.model)?.fit(&self.settings, problem).map(Shared::from)
     }
 }
 
@@ -81,7 +82,7 @@ fn check(op: &'static str, members: &[Member], predicts: Predicts) -> Result<()>
 #[derive(Debug)]
 struct Fitted {
     names: Vec<String>,
-    models: Vec<Box<dyn Model>>,
+    models: Vec<Shared>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +95,11 @@ impl Fitted {
     fn learn(members: &[Member], problem: &Problem<'_>) -> Result<Fitted> {
         let models = members.iter().map(|member| member.fit(problem)).collect::<Result<_>>()?;
         Ok(Fitted { names: members.iter().map(|member| member.name.clone()).collect(), models })
+    }
+
+    /// The same with other models under the names.
+    fn with(&self, models: Vec<Shared>) -> Fitted {
+        Fitted { names: self.names.clone(), models }
     }
 
     fn width(&self) -> usize {
@@ -131,8 +137,8 @@ impl Fitted {
 }
 
 /// The model of a part of a file, by its kind.
-fn restored(kind: &str, from: &Reader<'_>) -> Result<Box<dyn Model>> {
-    Row::named(kind).map_err(|e| from.error(e.to_string()))?.restore(from)
+fn restored(kind: &str, from: &Reader<'_>) -> Result<Shared> {
+    Row::named(kind).map_err(|e| from.error(e.to_string()))?.restore(from).map(Shared::from)
 }
 
 /// What a model says of each row in numbers: probabilities, or else scores, or else values; of two classes one column, as the

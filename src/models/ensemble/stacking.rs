@@ -3,11 +3,12 @@
 use super::{Fitted, Member, check, opinion, restored};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Movable, Prediction, check_rows};
 use crate::models::problem::{Answer, Problem};
 use crate::models::selection::{Fold, KFold, StratifiedKFold};
 use crate::models::store::{Reader, Writer};
 use crate::models::table::Predicts;
+use crate::models::wrapper::{self, Shared, Wrapper};
 use ndarray::{Array2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,7 @@ impl Default for StackingRegressor {
 #[derive(Debug)]
 struct Stack {
     fitted: Fitted,
-    last: Box<dyn Model>,
+    last: Shared,
     passthrough: bool,
 }
 
@@ -102,7 +103,7 @@ pub struct FittedStackingRegressor {
 }
 
 /// What members say of rows, side by side, and the rows themselves where they are passed through.
-fn features(models: &[Box<dyn Model>], x: Matrix<'_>, passthrough: bool) -> Result<Array2<f64>> {
+fn features(models: &[Shared], x: Matrix<'_>, passthrough: bool) -> Result<Array2<f64>> {
     let mut parts = models.iter().map(|model| opinion(&**model, x)).collect::<Result<Vec<_>>>()?;
     if passthrough {
         parts.push(x.select(&(0..x.rows()).collect::<Vec<_>>())?);
@@ -139,7 +140,16 @@ impl Stack {
     }
 
     fn ended(&self) -> Ended {
-        Ended::of_all(self.fitted.models.iter().chain([&self.last]))
+        Ended::of_all(self.members())
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Shared> {
+        self.fitted.models.iter().chain([&self.last])
+    }
+
+    fn with(&self, mut members: Vec<Shared>) -> Stack {
+        let last = members.pop().unwrap_or_else(|| Shared::clone(&self.last));
+        Stack { fitted: self.fitted.with(members), last, passthrough: self.passthrough }
     }
 
     fn features(&self, op: &'static str, x: Matrix<'_>) -> Result<Array2<f64>> {
@@ -262,7 +272,31 @@ struct Note {
     last: String,
 }
 
+impl Wrapper for FittedStackingClassifier {
+    fn members(&self) -> impl Iterator<Item = &Shared> {
+        self.stack.members()
+    }
+
+    fn with(&self, members: Vec<Shared>) -> Self {
+        FittedStackingClassifier { stack: self.stack.with(members) }
+    }
+}
+
+impl Wrapper for FittedStackingRegressor {
+    fn members(&self) -> impl Iterator<Item = &Shared> {
+        self.stack.members()
+    }
+
+    fn with(&self, members: Vec<Shared>) -> Self {
+        FittedStackingRegressor { stack: self.stack.with(members) }
+    }
+}
+
 impl Model for FittedStackingClassifier {
+    fn movable(&self) -> Option<&dyn Movable> {
+        wrapper::movable(self)
+    }
+
     fn kind(&self) -> &'static str {
         StackingClassifier::NAME
     }
@@ -309,6 +343,10 @@ impl Model for FittedStackingClassifier {
 }
 
 impl Model for FittedStackingRegressor {
+    fn movable(&self) -> Option<&dyn Movable> {
+        wrapper::movable(self)
+    }
+
     fn kind(&self) -> &'static str {
         StackingRegressor::NAME
     }

@@ -3,10 +3,11 @@
 use super::{Fitted, Member, check};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Movable, Prediction, check_rows, largest};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::table::Predicts;
+use crate::models::wrapper::{self, Shared, Wrapper};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -221,7 +222,32 @@ struct Note {
     shares: Vec<f64>,
 }
 
+impl Wrapper for FittedVotingClassifier {
+    fn members(&self) -> impl Iterator<Item = &Shared> {
+        self.fitted.models.iter()
+    }
+
+    fn with(&self, members: Vec<Shared>) -> Self {
+        let (fitted, shares) = (self.fitted.with(members), self.shares.clone());
+        FittedVotingClassifier { fitted, voting: self.voting, shares, classes: self.classes }
+    }
+}
+
+impl Wrapper for FittedVotingRegressor {
+    fn members(&self) -> impl Iterator<Item = &Shared> {
+        self.fitted.models.iter()
+    }
+
+    fn with(&self, members: Vec<Shared>) -> Self {
+        FittedVotingRegressor { fitted: self.fitted.with(members), shares: self.shares.clone() }
+    }
+}
+
 impl Model for FittedVotingClassifier {
+    fn movable(&self) -> Option<&dyn Movable> {
+        wrapper::movable(self)
+    }
+
     fn kind(&self) -> &'static str {
         VotingClassifier::NAME
     }
@@ -275,6 +301,10 @@ impl Model for FittedVotingClassifier {
 }
 
 impl Model for FittedVotingRegressor {
+    fn movable(&self) -> Option<&dyn Movable> {
+        wrapper::movable(self)
+    }
+
     fn kind(&self) -> &'static str {
         VotingRegressor::NAME
     }
