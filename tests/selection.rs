@@ -139,6 +139,34 @@ fn every_kind_of_model_can_be_cross_validated() {
 }
 
 #[test]
+fn a_class_that_a_fold_has_not_learnt_or_does_not_hold_leaves_the_other_scores_whole() {
+    let (x, _, mut labels) = data(45);
+    labels[7] = 2; // alone: the fold that tests it has not learnt it
+    let scores: Vec<_> = SCORES.iter().filter(|score| score.predicts() == Predicts::Labels).collect();
+    let validated = |row: &Row, labels: &[u32], n_splits: usize| {
+        let (x, folds) = (of(row, &x), StratifiedKFold { n_splits, shuffle: None }.split(labels).unwrap());
+        let trial = OnProblem { row, problem: &Problem::new(&x, labels) };
+        cross_validate(&trial, &Settings::new(), &folds, &scores, &silent)
+            .map_err(|e| format!("{}: {e}", row.name))
+            .unwrap()
+    };
+    for row in MODELS.iter().filter(|row| row.predicts == Predicts::Labels && !baseline(row.name)) {
+        let found = validated(row, &labels, 3);
+        let (ranked, _) = found.summary("roc_auc").unwrap();
+        let plain = row.name == "voting-classifier"; // by votes, which rank nothing
+        assert!(plain && ranked.is_nan() || (0.5..=1.0).contains(&ranked), "{}: {ranked}", row.name);
+        assert!(found.summary("accuracy").unwrap().0 > 0.8, "{}: {found:?}", row.name);
+        // Two rows of class 1 for three folds: one of them has nothing to rank.
+        let rare: Vec<u32> = (0..45).map(|row| u32::from(row == 11 || row == 31)).collect();
+        let found = validated(row, &rare, 3);
+        let place = found.names.iter().position(|name| *name == "roc_auc").unwrap();
+        let whole = found.scores[place].iter().filter(|score| !score.is_nan()).count();
+        assert_eq!(whole, if plain { 0 } else { 2 }, "{}: {:?}", row.name, found.scores[place]);
+        assert!(found.summary("accuracy").unwrap().0 > 0.8, "{}: {found:?}", row.name);
+    }
+}
+
+#[test]
 fn a_feature_that_counts_is_worth_more_than_noise() {
     let (x, values, labels) = data(60);
     for row in MODELS.iter().filter(|row| !baseline(row.name)) {

@@ -161,7 +161,8 @@ impl CalibratedClassifier {
             let class = if classes == 2 { 1 } else { column };
             let scores = scores.to_vec();
             let of: Vec<bool> = rows.iter().map(|&row| labels.get(row).is_some_and(|&l| l as usize == class)).collect();
-            let learnt = labels.iter().any(|&label| label as usize == class);
+            let known = labels.iter().any(|&label| label as usize == class);
+            let learnt = known && scores.iter().any(|&score| score > f64::MIN); // which is that of a class without rows
             let weighed = weights.as_ref().is_none_or(|w| w.iter().any(|&w| w > 0.0));
             Ok(match self.method {
                 _ if !learnt || !weighed => Curve::Never,

@@ -84,12 +84,17 @@ impl Score {
         }
     }
 
-    /// Whether a model with these outcomes has it: probabilities or a ranking are not given by all.
+    /// Whether a model with these outcomes has it: probabilities or a ranking are not given by all, and rows of one class alone
+    /// have none to be told apart from.
     pub fn applies(&self, outcomes: &Outcomes) -> bool {
         let labels = matches!(outcomes.predicted, Prediction::Labels(_));
         match self.how {
             How::Labels(_) => labels,
-            How::Ranking(_) => labels && (outcomes.decision.is_some() || outcomes.probabilities.is_some()),
+            How::Ranking(_) => {
+                let given = outcomes.decision.is_some() || outcomes.probabilities.is_some();
+                given
+                    && matches!(&outcomes.truth, Answers::Labels(of, _) if of.iter().any(|label| Some(label) != of.first()))
+            }
             How::Probabilities(_) => labels && outcomes.probabilities.is_some(),
             How::Values(_) => !labels,
         }

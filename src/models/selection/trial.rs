@@ -135,7 +135,8 @@ impl CrossValidation {
     }
 }
 
-/// Fits on each fold and scores on its test rows. A score that the model does not have ([`Score::applies`]) is NaN.
+/// Fits on each fold and scores on its test rows. A score that the model or the fold does not have ([`Score::applies`]) is NaN, and
+/// so is its mean, as in scikit-learn.
 ///
 /// # Errors
 /// The first fold's error in the order of the folds; [`Error::Cancelled`].

@@ -284,7 +284,8 @@ impl FittedSvc {
     }
 
     /// Of two classes, how far each row is on the side of class 1, `[N, 1]`; of more, as the setting `decision_function_shape`
-    /// says, `[N, C]` or `[N, pairs]`. A class without rows has -infinity.
+    /// says, `[N, C]` or `[N, pairs]`. A class without rows has the least number that there is, as in scikit-learn's
+    /// `cross_val_predict`: it ranks all rows alike.
     ///
     /// # Errors
     /// As [`Model::outcome`].
@@ -365,7 +366,7 @@ impl FittedSvc {
     /// One number a class: votes, and within a third of one how sure they were (scikit-learn's `_ovr_decision_function`).
     fn scores(&self, pairs: &Array2<f64>) -> Array2<f64> {
         let names = self::pairs(self.present.len());
-        let mut scores = Array2::from_elem((pairs.nrows(), self.classes()), f64::NEG_INFINITY);
+        let mut scores = Array2::from_elem((pairs.nrows(), self.classes()), f64::MIN);
         for (values, mut scores) in pairs.rows().into_iter().zip(scores.rows_mut()) {
             let mut sure = vec![0.0; self.present.len()];
             for (&(i, j), &value) in names.iter().zip(values) {
