@@ -33,7 +33,7 @@ impl Estimator for DummyClassifier {
     type Fitted = FittedDummyClassifier;
     const NAME: &'static str = "dummy-classifier";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedDummyClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedDummyClassifier> {
         problem.check_but_missing(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         let weights = problem.row_weights();
@@ -127,7 +127,7 @@ impl Estimator for DummyRegressor {
     type Fitted = FittedDummyRegressor;
     const NAME: &'static str = "dummy-regressor";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedDummyRegressor> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedDummyRegressor> {
         problem.check_but_missing(Self::NAME)?;
         let weights = problem.row_weights();
         let sum: f64 = problem.values(Self::NAME)?.iter().zip(&weights).map(|(y, w)| y * w).sum();

@@ -2,7 +2,7 @@
 //! walk over all of them.
 
 use super::problem::{Answer, Problem, check_sparse};
-use super::store::{Reader, Writer, read_part};
+use super::store::{Reader, Writer, check_finite, read_part};
 use super::wrapper::Shared;
 use crate::cost::Work;
 use crate::data::Matrix;
@@ -36,8 +36,19 @@ pub trait Estimator:
     /// Learns.
     ///
     /// # Errors
-    /// What [`Problem::check`] finds; settings out of range, by name; answers of the wrong sort.
-    fn learn(&self, problem: &Problem<'_>) -> Result<Self::Fitted>;
+    /// What [`Problem::check`] finds; settings out of range, by name; answers of the wrong sort; numbers so large that the model
+    /// would not be finite.
+    fn learn(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
+        let fitted = self.compute(problem)?;
+        check_finite(Self::NAME, |out| fitted.store(out))?;
+        Ok(fitted)
+    }
+
+    /// What [`Estimator::learn`] gives unless one of its numbers is not finite.
+    ///
+    /// # Errors
+    /// As [`Estimator::learn`].
+    fn compute(&self, problem: &Problem<'_>) -> Result<Self::Fitted>;
 
     /// Whether what is fitted gives the probabilities of classes; classifiers that give scores alone do not.
     fn gives_probabilities(&self) -> bool {
@@ -194,6 +205,20 @@ fn check_features(op: &'static str, width: usize, x: Matrix<'_>) -> Result<()> {
     }
 }
 
+/// Numbers that are no longer finite: they come of features or targets near the limits of f64.
+pub(super) fn beyond_range(op: &'static str, what: &str) -> Error {
+    let message = format!("{what} too large to compute with: not finite; scale the features, and a large target");
+    Error::NonFinite { op, message }
+}
+
+/// Refuses numbers that are not finite; `what` they are.
+pub(super) fn check_range<'a>(op: &'static str, what: &str, values: impl IntoIterator<Item = &'a f64>) -> Result<()> {
+    match values.into_iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(beyond_range(op, what)),
+    }
+}
+
 /// The class of the largest score in each row; the first of equals.
 pub fn largest(scores: &Array2<f64>) -> Vec<u32> {
     let best = |row: ndarray::ArrayView1<'_, f64>| {
@@ -216,6 +241,72 @@ pub(super) fn softmax(mut logs: Array2<f64>) -> Array2<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::{MODELS, Predicts};
+    use serde_json::Map;
+
+    const ROWS: usize = 40;
+
+    /// How well a model of these features and this target, both multiplied by a factor, tells the rows that it was fitted on: the
+    /// share of right classes, or 1 less the mean square of what numbers are off, before the factor.
+    fn told(model: &str, factors: [f64; 2], of_target: f64) -> Result<f64> {
+        let row = MODELS.iter().find(|row| row.name == model).unwrap();
+        let classes: Vec<u32> = (0..ROWS as u32).map(|i| i % 2).collect();
+        let at = |i: usize, j: usize| 1.0 + 3.0 * f64::from(classes[i]) + ((i * 7 + j * 5) % 11) as f64 / 11.0;
+        let x = Array2::from_shape_fn((ROWS, 2), |(i, j)| at(i, j) * factors[j]);
+        let y: Vec<f64> = (0..ROWS).map(|i| (at(i, 0) + 0.1 * at(i, 1)) * of_target).collect();
+        let problem = match row.predicts {
+            Predicts::Values => Problem::new(&x, &y),
+            Predicts::Labels => Problem::new(&x, &classes),
+        };
+        let fitted = row.fit(&Map::new(), &problem)?;
+        let said = fitted.outcome((&x).into())?;
+        let scores = [fitted.probabilities((&x).into())?, fitted.decision((&x).into())?];
+        assert!(scores.iter().flatten().flatten().all(|score| score.is_finite()), "{model}: {scores:?}");
+        let rights: Vec<f64> = match said {
+            Prediction::Labels(labels) => {
+                labels.iter().zip(&classes).map(|(a, b)| f64::from(u8::from(a == b))).collect()
+            }
+            Prediction::Values(values) => {
+                values.iter().zip(&y).map(|(a, b)| 1.0 - ((a - b) / of_target).powi(2)).collect()
+            }
+        };
+        Ok(rights.iter().sum::<f64>() / ROWS as f64)
+    }
+
+    #[test]
+    fn numbers_near_the_limits_of_f64_are_learnt_from_or_refused() {
+        // They look at no feature, at shares and signs of features alone, or at no more of the target than `C` lets them.
+        let other = ["dummy-classifier", "dummy-regressor", "multinomial-nb", "bernoulli-nb", "svr", "linear-svr"];
+        let features = [[1e160, 1e160], [1e200, 1e200], [1.0, 1e200], [1e290, 1e290]].map(|factors| (factors, 1.0));
+        for (factors, of_target) in features.into_iter().chain([1e160, 1e300].map(|of_target| ([1.0; 2], of_target))) {
+            for row in MODELS.iter().filter(|row| row.predicts == Predicts::Values || of_target == 1.0) {
+                match told(row.name, factors, of_target) {
+                    Ok(right) => assert!(
+                        right > 0.9 || other.contains(&row.name),
+                        "{} of {factors:?} and {of_target:e}: {right}",
+                        row.name
+                    ),
+                    Err(error) => {
+                        assert!(matches!(error, Error::NonFinite { .. }), "{}: {error}", row.name);
+                        assert!(error.to_string().contains("scale"), "{}: {error}", row.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_became_too_large_is_named() {
+        let said =
+            |model: &str, factor: f64, of_target: f64| told(model, [factor; 2], of_target).unwrap_err().to_string();
+        let rest = "too large to compute with: not finite; scale the features, and a large target";
+        assert_eq!(said("gaussian-nb", 1e200, 1.0), format!("gaussian-nb: var {rest}"));
+        assert_eq!(said("knn-regressor", 1e200, 1.0), format!("knn-regressor: distances {rest}"));
+        assert_eq!(said("decision-tree-regressor", 1.0, 1e160), format!("decision-tree-regressor: impurities {rest}"));
+        assert_eq!(said("bayesian-ridge", 1.0, 1e160), format!("bayesian-ridge: the target's variance {rest}"));
+        let text = said("hist-gradient-boosting-regressor", 1.0, 1e160);
+        assert_eq!(text, format!("hist-gradient-boosting-regressor: gradients in 32-bit floats {rest}"));
+    }
 
     #[test]
     fn the_first_of_equal_scores_wins() {

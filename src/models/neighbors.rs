@@ -1,6 +1,6 @@
 //! The nearest rows: a class by their votes, a number by their mean. All rows are looked at, block by block.
 
-use super::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use super::estimator::{Estimator, Influence, Model, Prediction, check_range, check_rows, largest};
 use super::problem::{Answer, Problem};
 use super::store::{Reader, Writer};
 use super::tiles::{Rows, TILE, distances};
@@ -111,7 +111,17 @@ impl Known {
     }
 
     /// For each row of `x`, what `of` makes of its neighbours and how much each counts: `outputs` numbers, `[N, outputs]`.
-    fn each(&self, x: Matrix<'_>, outputs: usize, of: impl Fn(&[(usize, f64)], &mut [f64]) + Sync) -> Array2<f64> {
+    ///
+    /// # Errors
+    /// As [`check_rows`]; distances beyond the range of f64.
+    fn each(
+        &self,
+        op: &'static str,
+        x: Matrix<'_>,
+        outputs: usize,
+        of: impl Fn(&[(usize, f64)], &mut [f64]) + Sync,
+    ) -> Result<Array2<f64>> {
+        check_rows(op, self.rows.width, x)?;
         const ROWS: usize = 16;
         let mut out = Array2::zeros((x.rows(), outputs));
         let work = (3 * ROWS * self.rows.count * self.rows.width) as u64;
@@ -120,10 +130,14 @@ impl Known {
             for (row, out) in block.chunks(self.rows.width.max(1)).zip(out.chunks_mut(outputs.max(1))) {
                 let mut near = Nearest { wanted: self.n_neighbors as f64, have: 0.0, list: Vec::new() };
                 Arch::new().dispatch(Search { known: self, x: row, near: &mut near });
-                of(&self.counted(near), out);
+                match near.have < near.wanted && near.list.len() < self.rows.count {
+                    true => out.fill(f64::NAN), // there are rows at no distance
+                    false => of(&self.counted(near), out),
+                }
             }
         });
-        out
+        check_range(op, "distances", &out)?;
+        Ok(out)
     }
 
     /// How much each neighbour counts.
@@ -198,9 +212,9 @@ impl Nearest {
 /// The `count` rows nearest to each row of `x`, itself left out, nearest first; there are more than `count` rows.
 pub(super) fn nearest_others(op: &'static str, x: Matrix<'_>, count: usize) -> Result<Vec<Vec<usize>>> {
     let (known, _) = Known::learn(op, &Problem::new(x, Answer::None), count + 1, NeighborWeights::Uniform)?;
-    let near = known.each(x, count + 1, |near, out| {
+    let near = known.each(op, x, count + 1, |near, out| {
         near.iter().zip(out).for_each(|(&(row, _), out)| *out = row as f64);
-    });
+    })?;
     // A row with many doubles may not be among its own neighbours.
     let others = |(own, near): (usize, ndarray::ArrayView1<'_, f64>)| {
         near.iter().map(|&row| row as usize).filter(|&row| row != own).take(count).collect()
@@ -255,7 +269,7 @@ impl Estimator for KnnClassifier {
     type Fitted = FittedKnnClassifier;
     const NAME: &'static str = "knn-classifier";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedKnnClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedKnnClassifier> {
         problem.check(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         let (known, kept) = Known::learn(Self::NAME, problem, self.n_neighbors, self.weights)?;
@@ -267,7 +281,7 @@ impl Estimator for KnnRegressor {
     type Fitted = FittedKnnRegressor;
     const NAME: &'static str = "knn-regressor";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedKnnRegressor> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedKnnRegressor> {
         problem.check(Self::NAME)?;
         let values = problem.values(Self::NAME)?;
         let (known, kept) = Known::learn(Self::NAME, problem, self.n_neighbors, self.weights)?;
@@ -289,13 +303,11 @@ impl FittedKnnClassifier {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict_proba<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        let x = x.into();
-        check_rows(KnnClassifier::NAME, self.width(), x)?;
-        Ok(self.known.each(x, self.classes, |near, out| {
+        self.known.each(KnnClassifier::NAME, x.into(), self.classes, |near, out| {
             near.iter().for_each(|&(row, counts)| out[self.labels[row] as usize] += counts); // below `classes`: checked
             let total: f64 = out.iter().sum();
             out.iter_mut().for_each(|share| *share /= total);
-        }))
+        })
     }
 }
 
@@ -305,14 +317,12 @@ impl FittedKnnRegressor {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<f64>> {
-        let x = x.into();
-        check_rows(KnnRegressor::NAME, self.width(), x)?;
-        let out = self.known.each(x, 1, |near, out| {
+        let out = self.known.each(KnnRegressor::NAME, x.into(), 1, |near, out| {
             let (sum, total) = near
                 .iter()
                 .fold((0.0, 0.0), |(sum, total), &(row, counts)| (sum + counts * self.values[row], total + counts));
             out.fill(sum / total);
-        });
+        })?;
         Ok(out.into_raw_vec_and_offset().0)
     }
 }

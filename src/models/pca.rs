@@ -5,7 +5,7 @@ use super::prepare::{Feature, Transform, Transformer};
 use super::store::{Reader, Writer, read_part, save_part};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::check_rows;
+use crate::models::estimator::{beyond_range, check_rows};
 use crate::models::problem::Problem;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,7 @@ impl Transformer for Pca {
     const NAME: &'static str = "pca";
 
     /// Finds the components of rows `[N, F]`; at least two of them.
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedPca> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedPca> {
         const NAME: &str = Pca::NAME;
         problem.check(NAME)?;
         let x = problem.x;
@@ -130,10 +130,7 @@ impl Transformer for Pca {
             }
             _ => exact(x, &moments.mean),
         };
-        let (singular, vectors) = found.ok_or_else(|| Error::NonFinite {
-            op: NAME,
-            message: "the decomposition does not end: numbers too large; scale the features".into(),
-        })?;
+        let (singular, vectors) = found.ok_or_else(|| beyond_range(NAME, "singular values"))?;
         let freedom = (rows - 1) as f64;
         let variance: Vec<f64> = singular.iter().map(|s| s * s / freedom).collect();
         let total = moments.variance.iter().sum::<f64>();

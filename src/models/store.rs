@@ -1,6 +1,6 @@
 //! Fitted models in files: numbers as tensors of their own, all else as JSON beside them, parts of a model below its name.
 
-use super::estimator::Model;
+use super::estimator::{Model, check_range};
 use crate::error::{Error, Result};
 use crate::io::{Archive, HostTensor, to_json};
 use ndarray::Array2;
@@ -12,10 +12,16 @@ use std::path::{Path, PathBuf};
 /// Where a fitted model puts what it needs to predict.
 #[derive(Debug)]
 pub struct Writer<'a> {
-    archive: &'a mut Archive,
-    /// The JSON of each part, by its path.
-    notes: &'a mut Map<String, Value>,
+    to: To<'a>,
     path: String,
+}
+
+#[derive(Debug)]
+enum To<'a> {
+    /// A file: tensors, and the JSON of each part by its path.
+    File(&'a mut Archive, &'a mut Map<String, Value>),
+    /// Nowhere: all numbers of what is called so are to be finite.
+    Check(&'static str),
 }
 
 /// Where it finds it again.
@@ -45,9 +51,14 @@ pub fn archive_of(model: &dyn Model) -> Result<Archive> {
 fn archive(kind: &str, store: impl FnOnce(&mut Writer<'_>) -> Result<()>) -> Result<Archive> {
     let mut archive = Archive::new(kind);
     let mut notes = Map::new();
-    store(&mut Writer { archive: &mut archive, notes: &mut notes, path: String::new() })?;
+    store(&mut Writer { to: To::File(&mut archive, &mut notes), path: String::new() })?;
     archive.metadata = Value::Object(notes);
     Ok(archive)
+}
+
+/// Refuses what was fitted where a number that its file would hold, and so one that it predicts by, is not finite.
+pub(super) fn check_finite(op: &'static str, store: impl FnOnce(&mut Writer<'_>) -> Result<()>) -> Result<()> {
+    store(&mut Writer { to: To::Check(op), path: String::new() })
 }
 
 /// Writes what is fitted but no [`Model`], as [`save`] does.
@@ -69,7 +80,11 @@ fn join(path: &str, name: &str) -> String {
 impl Writer<'_> {
     /// Where a part of the model goes, such as a step of a pipeline.
     pub fn part(&mut self, name: &str) -> Writer<'_> {
-        Writer { archive: self.archive, notes: self.notes, path: join(&self.path, name) }
+        let to = match &mut self.to {
+            To::File(archive, notes) => To::File(archive, notes),
+            To::Check(op) => To::Check(op),
+        };
+        Writer { to, path: join(&self.path, name) }
     }
 
     /// Settings, counts and texts: one note a part.
@@ -78,8 +93,13 @@ impl Writer<'_> {
     /// A second note; [`Error::NonFinite`] that names a number which is not finite; what has no JSON, such as a map with keys that
     /// are no text.
     pub fn note(&mut self, note: &impl Serialize) -> Result<()> {
-        let value = to_json("save", note).map_err(|e| self.naming(e))?;
-        match self.notes.insert(self.path.clone(), value) {
+        let op = match self.to {
+            To::File(..) => "save",
+            To::Check(op) => op,
+        };
+        let value = to_json(op, note).map_err(|e| self.naming(e))?;
+        let To::File(_, notes) = &mut self.to else { return Ok(()) };
+        match notes.insert(self.path.clone(), value) {
             None => Ok(()),
             Some(_) => Err(Error::internal("save", format!("two notes of part {:?}", self.path))),
         }
@@ -100,7 +120,10 @@ impl Writer<'_> {
     /// # Errors
     /// A name used twice; a shape of another size.
     pub fn doubles(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
-        self.insert(name, HostTensor::doubles(values, shape)?)
+        match self.to {
+            To::File(..) => self.insert(name, HostTensor::doubles(values, shape)?),
+            To::Check(op) => check_range(op, &join(&self.path, name), values),
+        }
     }
 
     /// Counts and positions, row by row in `shape`.
@@ -108,7 +131,10 @@ impl Writer<'_> {
     /// # Errors
     /// As [`Writer::doubles`].
     pub fn counts(&mut self, name: &str, values: &[u32], shape: &[usize]) -> Result<()> {
-        self.insert(name, HostTensor::new(values, shape)?)
+        match self.to {
+            To::File(..) => self.insert(name, HostTensor::new(values, shape)?),
+            To::Check(_) => Ok(()),
+        }
     }
 
     /// A matrix of doubles.
@@ -116,8 +142,8 @@ impl Writer<'_> {
     /// # Errors
     /// As [`Writer::doubles`].
     pub fn matrix(&mut self, name: &str, matrix: &Array2<f64>) -> Result<()> {
-        let values: Vec<f64> = matrix.iter().copied().collect(); // in logical order, whatever the layout
-        self.doubles(name, &values, matrix.shape())
+        let values = matrix.as_standard_layout();
+        self.doubles(name, values.as_slice().unwrap_or_default(), matrix.shape())
     }
 
     /// Any tensor, such as a network's parameters.
@@ -125,7 +151,8 @@ impl Writer<'_> {
     /// # Errors
     /// A name used twice.
     pub fn insert(&mut self, name: &str, tensor: HostTensor) -> Result<()> {
-        match self.archive.tensors.insert(join(&self.path, name), tensor) {
+        let To::File(archive, _) = &mut self.to else { return Ok(()) };
+        match archive.tensors.insert(join(&self.path, name), tensor) {
             None => Ok(()),
             Some(_) => Err(Error::internal("save", format!("two tensors called {:?}", join(&self.path, name)))),
         }

@@ -5,7 +5,7 @@ use super::prepare::{Feature, Transform, Transformer};
 use super::store::{Reader, Writer};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::check_rows;
+use crate::models::estimator::{beyond_range, check_rows};
 use crate::models::problem::Problem;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl Transformer for TruncatedSvd {
     type Fitted = FittedTruncatedSvd;
     const NAME: &'static str = "truncated-svd";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedTruncatedSvd> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedTruncatedSvd> {
         const NAME: &str = TruncatedSvd::NAME;
         problem.check(NAME)?;
         let x = problem.x;
@@ -96,10 +96,7 @@ impl Transformer for TruncatedSvd {
                 randomised(x, &origin, &Randomised { wanted, oversamples, powers, seed: self.seed })
             }
         };
-        let (mut singular_values, vectors) = found.ok_or_else(|| Error::NonFinite {
-            op: NAME,
-            message: "the decomposition does not end: numbers too large; scale the features".into(),
-        })?;
+        let (mut singular_values, vectors) = found.ok_or_else(|| beyond_range(NAME, "singular values"))?;
         singular_values.truncate(wanted);
         let components = turned(&vectors, wanted, width);
         let mut fitted = FittedTruncatedSvd {

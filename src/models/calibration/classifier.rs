@@ -93,7 +93,7 @@ impl Estimator for CalibratedClassifier {
     type Fitted = FittedCalibratedClassifier;
     const NAME: &'static str = "calibrated-classifier";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedCalibratedClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedCalibratedClassifier> {
         let row = Row::named(&self.estimator)?;
         match row.missing {
             Missing::Refused => problem.check(Self::NAME)?,

@@ -6,7 +6,7 @@ use crate::data::Matrix;
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::host_threads;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_range, check_rows, largest};
 use crate::models::problem::{Answer, Problem};
 use crate::models::store::{Reader, Writer, save};
 use crate::rng::Rng;
@@ -102,7 +102,7 @@ impl Estimator for KMeans {
     type Fitted = FittedKMeans;
     const NAME: &'static str = "k-means";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedKMeans> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedKMeans> {
         problem.check(Self::NAME)?;
         let (rows, width, k) = (problem.x.rows(), problem.x.width(), self.n_clusters);
         let wrong = |what: String| Err(Error::argument(Self::NAME, what));
@@ -181,6 +181,7 @@ impl FittedKMeans {
                 }
             }
         });
+        check_range(KMeans::NAME, "distances", &out)?;
         Ok(out)
     }
 

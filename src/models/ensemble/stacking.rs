@@ -194,7 +194,7 @@ impl Estimator for StackingClassifier {
         self.final_estimator.gives_probabilities()
     }
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedStackingClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedStackingClassifier> {
         problem.check_but_missing(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         check(Self::NAME, &self.estimators, Predicts::Labels)?;
@@ -221,7 +221,7 @@ impl Estimator for StackingRegressor {
     type Fitted = FittedStackingRegressor;
     const NAME: &'static str = "stacking-regressor";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedStackingRegressor> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedStackingRegressor> {
         problem.check_but_missing(Self::NAME)?;
         problem.values(Self::NAME)?;
         check(Self::NAME, &self.estimators, Predicts::Values)?;

@@ -125,7 +125,7 @@ impl Estimator for VotingClassifier {
         self.voting == Voting::Soft
     }
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedVotingClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedVotingClassifier> {
         problem.check_but_missing(Self::NAME)?;
         let (_, classes) = problem.labels(Self::NAME)?;
         check(Self::NAME, &self.estimators, Predicts::Labels)?;
@@ -139,7 +139,7 @@ impl Estimator for VotingRegressor {
     type Fitted = FittedVotingRegressor;
     const NAME: &'static str = "voting-regressor";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedVotingRegressor> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedVotingRegressor> {
         problem.check_but_missing(Self::NAME)?;
         problem.values(Self::NAME)?;
         check(Self::NAME, &self.estimators, Predicts::Values)?;

@@ -4,7 +4,7 @@ use super::ridge::check_price;
 use super::rows::{Centre, Rows};
 use super::{FittedBayesianRidge, FittedLinear};
 use crate::error::{Error, Result};
-use crate::models::estimator::Estimator;
+use crate::models::estimator::{Estimator, beyond_range, check_range};
 use crate::models::linalg::{dot, singular_rows};
 use crate::models::problem::Problem;
 use ndarray::ArrayView2;
@@ -66,7 +66,7 @@ impl Estimator for BayesianRidge {
     type Fitted = FittedBayesianRidge;
     const NAME: &'static str = "bayesian-ridge";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedBayesianRidge> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedBayesianRidge> {
         problem.check(Self::NAME)?;
         let values = problem.values(Self::NAME)?;
         for (name, value) in [
@@ -86,13 +86,11 @@ impl Estimator for BayesianRidge {
         let y = ArrayView2::from(values.as_chunks::<1>().0);
         let rows = Rows { x: problem.x, y, weights: problem.weights };
         let centre = rows.centre(self.fit_intercept);
-        let least = Least::of(&rows, &centre).ok_or_else(|| Error::NonFinite {
-            op: Self::NAME,
-            message: "numbers leave the range of f64 on the way; scale the columns".into(),
-        })?;
+        let least = Least::of(&rows, &centre).ok_or_else(|| beyond_range(Self::NAME, "singular values"))?;
         // The target's variance about its mean, with an intercept and without.
         let about = Centre { y: rows.centre(true).y, ..centre.clone() };
         let variance = rows.variance(&about).last().copied().unwrap_or(0.0);
+        check_range(Self::NAME, "the target's variance", &[variance])?;
         let mut alpha = self.alpha_init.unwrap_or(1.0 / (variance + f64::EPSILON));
         let mut lambda = self.lambda_init.unwrap_or(1.0);
         let (mut before, mut n_iter, mut converged) = (Vec::new(), 0, false);

@@ -65,7 +65,7 @@ impl Estimator for Lasso {
     type Fitted = FittedLasso;
     const NAME: &'static str = "lasso";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedLasso> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedLasso> {
         let Lasso { alpha, fit_intercept, max_iter, tol } = *self;
         solve(&ElasticNet { alpha, l1_ratio: 1.0, fit_intercept, max_iter, tol }, problem)
     }
@@ -75,7 +75,7 @@ impl Estimator for ElasticNet {
     type Fitted = FittedElasticNet;
     const NAME: &'static str = "elastic-net";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedElasticNet> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedElasticNet> {
         solve(self, problem)
     }
 }

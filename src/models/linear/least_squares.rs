@@ -10,7 +10,7 @@ use super::wide::{Wide, solve_wide};
 use super::{FittedLinear, FittedLinearRegression};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::Estimator;
+use crate::models::estimator::{Estimator, beyond_range};
 use crate::models::problem::{Answer, Problem};
 use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ impl Estimator for LinearRegression {
     type Fitted = FittedLinearRegression;
     const NAME: &'static str = "linear-regression";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedLinearRegression> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedLinearRegression> {
         if self.solver == LinearSolver::Stochastic {
             return regress(&Source::Whole(problem), &self.batches, self.fit_intercept, 0.0);
         }
@@ -110,8 +110,7 @@ impl LinearRegression {
         let mut add = |table: &Table<'_, '_>, coef: Vec<f64>, intercept: Option<f64>, squares: f64, total: f64| {
             let mut fitted = FittedLinear::new(coef, intercept.unwrap_or(0.0))?;
             if !(squares.is_finite() && total.is_finite()) {
-                let message = "squares of the target leave the range of f64; scale it".to_owned();
-                return Err(Error::NonFinite { op: Self::NAME, message });
+                return Err(beyond_range(Self::NAME, "squares of the target"));
             }
             fitted.summary = Some(table.summary(&fitted, squares, total));
             fits.push(fitted);

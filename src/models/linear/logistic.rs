@@ -4,13 +4,15 @@ use super::batches::Batches;
 use super::lbfgs::{Search, minimise};
 use super::passes::{How, Pass, Source, check_solver};
 use super::ridge::check_price;
-use super::rows::{Block, Rows};
+use super::rows::{Rows, scores};
 use super::softmax::{OnDevice, Softmax, intercepts, losses, targets};
 use crate::cost::Work;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
+use crate::models::estimator::{
+    Ended, Estimator, Influence, Model, Prediction, beyond_range, check_range, largest, softmax,
+};
 use crate::models::problem::{Answer, Problem};
 use crate::models::store::{Reader, Writer};
 use ndarray::{Array2, ArrayView2};
@@ -137,7 +139,7 @@ impl Estimator for LogisticRegression {
     type Fitted = FittedLogisticRegression;
     const NAME: &'static str = "logistic-regression";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedLogisticRegression> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedLogisticRegression> {
         if self.solver == LogisticSolver::Stochastic {
             return self.train(&Source::Whole(problem));
         }
@@ -156,6 +158,7 @@ impl Estimator for LogisticRegression {
         let none = none.map_err(|e| Error::internal(Self::NAME, e.to_string()))?;
         let rows = Rows { x: problem.x, y: none, weights: None };
         let mut softmax = Softmax::new(rows, labels, weights, outputs, self.fit_intercept);
+        check_range(Self::NAME, "variances of the columns", &softmax.variance)?;
         (softmax.l1, softmax.l2) = (l1 / (self.c * total), l2 / (self.c * total));
         let (sizes, inverse) = (softmax.sizes(), softmax.inverse());
         let noise = match self.solver {
@@ -243,8 +246,7 @@ impl LogisticRegression {
 fn fitted(coef: Vec<f64>, intercept: Vec<f64>, n_iter: usize, converged: bool) -> Result<FittedLogisticRegression> {
     let op = LogisticRegression::NAME;
     if !coef.iter().chain(&intercept).all(|v| v.is_finite()) {
-        let message = "numbers leave the range of f64 on the way; scale the columns".to_owned();
-        return Err(Error::NonFinite { op, message });
+        return Err(beyond_range(op, "coefficients"));
     }
     if !converged {
         log::warn!("{op}: not converged after {n_iter} steps; raise max_iter, or scale the columns");
@@ -272,19 +274,7 @@ impl FittedLogisticRegression {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn decision_function<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        const ROWS: usize = 256; // of a block that is widened at once
-        let (x, (outputs, width)) = (x.into(), self.coef.dim());
-        check_rows(LogisticRegression::NAME, width, x)?;
-        let coef: Vec<f64> = self.coef.iter().copied().collect();
-        let mut scores = vec![0.0; x.rows() * outputs];
-        for (block, out) in scores.chunks_mut(ROWS * outputs.max(1)).enumerate() {
-            Block::of(x, block * ROWS..(block + 1) * ROWS).scores(width, &coef, out);
-            for row in out.chunks_exact_mut(outputs.max(1)) {
-                row.iter_mut().zip(&self.intercept).for_each(|(score, b)| *score += b);
-            }
-        }
-        let shape = (x.rows(), outputs);
-        Array2::from_shape_vec(shape, scores).map_err(|e| Error::internal(LogisticRegression::NAME, e.to_string()))
+        scores(LogisticRegression::NAME, x.into(), self.coef.view(), &self.intercept)
     }
 
     /// The probability of each class, `[N, C]`.

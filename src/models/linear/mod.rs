@@ -28,13 +28,13 @@ pub(crate) use passes::{STREAMED, learn_parts};
 pub use ridge::{Ridge, RidgeSolver};
 pub use summary::{Summary, Term};
 
-use super::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
-use super::linalg::dot;
+use super::estimator::{Ended, Estimator, Influence, Model, Prediction, beyond_range};
 use super::store::{Reader, Writer};
 use crate::data::{Matrix, Sparse};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use ndarray::Array2;
 use rows::Rows;
+pub(super) use rows::{predictions, scores};
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 
@@ -82,8 +82,7 @@ impl<E: Estimator> FittedLinear<E> {
     /// of f64.
     fn new(coef: Vec<f64>, intercept: f64) -> Result<FittedLinear<E>> {
         if !(intercept.is_finite() && coef.iter().all(|c| c.is_finite())) {
-            let message = "numbers leave the range of f64 on the way; scale the columns".to_owned();
-            return Err(Error::NonFinite { op: E::NAME, message });
+            return Err(beyond_range(E::NAME, "coefficients"));
         }
         Ok(FittedLinear {
             coef,
@@ -115,18 +114,7 @@ impl<E: Estimator> FittedLinear<E> {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<f64>> {
-        const ROWS: usize = 256; // of a block that is widened at once
-        let (x, width) = (x.into(), self.coef.len());
-        check_rows(E::NAME, width, x)?;
-        if let Matrix::Sparse(x) = x {
-            return Ok((0..x.rows()).map(|row| x.dot(row, &self.coef) + self.intercept).collect());
-        }
-        let blocks = (0..x.rows()).step_by(ROWS).map(|start| x.block(start..start + ROWS));
-        let mut out = Vec::with_capacity(x.rows());
-        for block in blocks {
-            out.extend(block.chunks_exact(width.max(1)).map(|row| dot(row, &self.coef) + self.intercept));
-        }
-        Ok(out)
+        rows::predictions(E::NAME, x.into(), &self.coef, self.intercept)
     }
 }
 

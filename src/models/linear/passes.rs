@@ -8,7 +8,7 @@ use super::softmax::standardised;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Estimator, Model};
+use crate::models::estimator::{Estimator, Model, check_range};
 use crate::models::linear::{LinearRegression, LogisticRegression, Ridge};
 use crate::models::problem::{Answer, Problem};
 use crate::tensor::Tensor;
@@ -117,7 +117,9 @@ impl Source<'_, '_> {
             }
             Ok(())
         })?;
-        found.ok_or_else(|| Error::shape(op, "nothing to learn from: 0 rows; give at least one"))
+        let found = found.ok_or_else(|| Error::shape(op, "nothing to learn from: 0 rows; give at least one"))?;
+        check_range(op, "variances of the columns", &found.squares)?;
+        Ok(found)
     }
 
     /// One pass over the rows in blocks that are shuffled together.

@@ -59,7 +59,7 @@ impl Estimator for Ridge {
     type Fitted = FittedRidge;
     const NAME: &'static str = "ridge";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedRidge> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedRidge> {
         if self.solver == RidgeSolver::Stochastic {
             check_price(Self::NAME, "alpha", self.alpha)?;
             return regress(&Source::Whole(problem), &self.batches, self.fit_intercept, self.alpha);

@@ -4,8 +4,10 @@
 use crate::data::{Matrix, Sparse};
 use crate::device::cpu::parallel;
 use crate::device::host_threads;
+use crate::error::Result;
+use crate::models::estimator::{check_range, check_rows};
 use crate::models::linalg;
-use ndarray::{ArrayView2, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -96,6 +98,46 @@ impl<'a> Block<'a> {
             }
         }
     }
+}
+
+/// `x · coefᵀ + intercept`, `[N, K]`, of coefficients `[K, F]`.
+///
+/// # Errors
+/// As [`check_rows`]; sums beyond the range of f64.
+pub(in crate::models) fn scores(
+    op: &'static str,
+    x: Matrix<'_>,
+    coef: ArrayView2<'_, f64>,
+    intercept: &[f64],
+) -> Result<Array2<f64>> {
+    const ROWS: usize = 256; // of a block that is widened at once
+    let (outputs, width) = coef.dim();
+    check_rows(op, width, x)?;
+    let coef = coef.as_standard_layout();
+    let coef = coef.as_slice().unwrap_or_default();
+    let mut out = Array2::zeros((x.rows(), outputs));
+    let (values, work) = (out.as_slice_mut().unwrap_or_default(), (2 * ROWS * coef.len()) as u64);
+    parallel::for_chunks(host_threads(), values, ROWS * outputs, work, |i, out| {
+        Block::of(x, i * ROWS..(i + 1) * ROWS).scores(width, coef, out);
+        for row in out.chunks_exact_mut(outputs.max(1)) {
+            row.iter_mut().zip(intercept).for_each(|(score, b)| *score += b);
+        }
+    });
+    check_range(op, "predictions", &out)?;
+    Ok(out)
+}
+
+/// The same for one output, `[N]`.
+///
+/// # Errors
+/// As [`scores`].
+pub(in crate::models) fn predictions(
+    op: &'static str,
+    x: Matrix<'_>,
+    coef: &[f64],
+    intercept: f64,
+) -> Result<Vec<f64>> {
+    Ok(scores(op, x, ArrayView1::from(coef).insert_axis(Axis(0)), &[intercept])?.into_raw_vec_and_offset().0)
 }
 
 impl Rows<'_, '_> {

@@ -1,6 +1,6 @@
 //! Features that are counts, or there or not: logarithms of probabilities are linear in them.
 
-use super::{from_file, log_prior, to_file, weight_of_classes};
+use super::{check_logs, from_file, log_prior, to_file, weight_of_classes};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
@@ -197,7 +197,7 @@ impl Estimator for MultinomialNb {
     type Fitted = FittedMultinomialNb;
     const NAME: &'static str = "multinomial-nb";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedMultinomialNb> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedMultinomialNb> {
         problem.check(Self::NAME)?;
         let alpha = alpha(Self::NAME, self.alpha)?;
         check_counts(Self::NAME, problem.x)?;
@@ -215,7 +215,7 @@ impl Estimator for BernoulliNb {
     type Fitted = FittedBernoulliNb;
     const NAME: &'static str = "bernoulli-nb";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedBernoulliNb> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedBernoulliNb> {
         problem.check(Self::NAME)?;
         let alpha = alpha(Self::NAME, self.alpha)?;
         if !self.binarize.is_finite() {
@@ -259,7 +259,7 @@ impl FittedMultinomialNb {
     fn logs(&self, x: Matrix<'_>) -> Result<Array2<f64>> {
         check_rows(MultinomialNb::NAME, self.width(), x)?;
         check_counts(MultinomialNb::NAME, x)?;
-        Ok(self.linear.logs(x, |x| x))
+        check_logs(MultinomialNb::NAME, self.linear.logs(x, |x| x))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Features that are normal in each class.
 
-use super::{from_file, log_prior, to_file, weight_of_classes};
+use super::{check_logs, from_file, log_prior, to_file, weight_of_classes};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_rows, largest, softmax};
@@ -46,7 +46,7 @@ impl Estimator for GaussianNb {
     type Fitted = FittedGaussianNb;
     const NAME: &'static str = "gaussian-nb";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedGaussianNb> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedGaussianNb> {
         problem.check(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         if !(self.var_smoothing >= 0.0 && self.var_smoothing.is_finite()) {
@@ -134,7 +134,7 @@ impl FittedGaussianNb {
                 *out = constant - 0.5 * terms.map(|((x, m), v)| (x - m) * (x - m) / v).sum::<f64>();
             }
         }
-        Ok(out)
+        check_logs(GaussianNb::NAME, out)
     }
 }
 

@@ -6,7 +6,9 @@ mod gaussian;
 pub use discrete::{BernoulliNb, FittedBernoulliNb, FittedMultinomialNb, MultinomialNb};
 pub use gaussian::{FittedGaussianNb, GaussianNb};
 
+use super::estimator::check_range;
 use crate::error::{Error, Result};
+use ndarray::Array2;
 
 /// The logarithms of the classes' shares: as given, or as the rows' weights `of_class` are. A class without rows has no share.
 fn log_prior(op: &'static str, given: Option<&[f64]>, of_class: &[f64]) -> Result<Vec<f64>> {
@@ -32,6 +34,14 @@ fn weight_of_classes(labels: &[u32], weights: &[f64], classes: usize) -> Vec<f64
         sums[label as usize] += weight; // below `classes`: checked
     }
     sums
+}
+
+/// Refuses rows that no class explains: each of their likelihoods is less than any number.
+fn check_logs(op: &'static str, logs: Array2<f64>) -> Result<Array2<f64>> {
+    for row in logs.rows() {
+        check_range(op, "likelihoods", &[row.iter().copied().fold(f64::NEG_INFINITY, f64::max)])?;
+    }
+    Ok(logs)
 }
 
 /// Finite stand-ins in files, which hold no infinity: the least number there is.

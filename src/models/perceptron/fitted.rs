@@ -4,7 +4,7 @@ use crate::data::Matrix;
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::host_threads;
 use crate::error::{Error, Result};
-use crate::models::estimator::check_rows;
+use crate::models::estimator::{check_range, check_rows};
 use crate::models::linalg;
 use crate::models::network::Activation;
 use crate::models::store::{Reader, Writer};
@@ -84,6 +84,7 @@ impl Trained {
             }
             out.copy_from_slice(&values);
         });
+        check_range(op, "predictions", &out)?;
         Ok(out)
     }
 

@@ -86,7 +86,7 @@ impl Estimator for MlpClassifier {
     type Fitted = FittedMlpClassifier;
     const NAME: &'static str = "mlp-classifier";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedMlpClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedMlpClassifier> {
         problem.check(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         self.0.check(Self::NAME)?;
@@ -106,7 +106,7 @@ impl Estimator for MlpRegressor {
     type Fitted = FittedMlpRegressor;
     const NAME: &'static str = "mlp-regressor";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedMlpRegressor> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedMlpRegressor> {
         problem.check(Self::NAME)?;
         let values = problem.values(Self::NAME)?;
         self.0.check(Self::NAME)?;

@@ -62,7 +62,7 @@ impl Transformer for KBinsDiscretizer {
     type Fitted = FittedKBinsDiscretizer;
     const NAME: &'static str = "k-bins-discretizer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedKBinsDiscretizer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedKBinsDiscretizer> {
         problem.check(Self::NAME)?;
         if !(2..=65_536).contains(&self.n_bins) {
             return Err(Error::argument(Self::NAME, format!("n_bins {}; give 2 to 65536", self.n_bins)));

@@ -121,7 +121,7 @@ impl Transformer for ColumnTransformer {
     type Fitted = FittedColumnTransformer;
     const NAME: &'static str = "column-transformer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedColumnTransformer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedColumnTransformer> {
         self.learn_and_apply(problem).map(|(fitted, _)| fitted)
     }
 

@@ -84,7 +84,7 @@ impl Transformer for SelectFromModel {
     type Fitted = FittedSelection;
     const NAME: &'static str = "select-from-model";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
         problem.check(Self::NAME)?;
         let row = judge(Self::NAME, self.estimator.as_deref(), problem)?;
         if self.max_features == Some(0) {

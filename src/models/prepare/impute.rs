@@ -60,7 +60,7 @@ impl Transformer for SimpleImputer {
     type Fitted = FittedSimpleImputer;
     const NAME: &'static str = "simple-imputer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSimpleImputer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSimpleImputer> {
         problem.check_but_missing(Self::NAME)?;
         let constant = self.fill_value.unwrap_or(0.0);
         if !constant.is_finite() {

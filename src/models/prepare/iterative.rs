@@ -121,7 +121,7 @@ impl Transformer for IterativeImputer {
     type Fitted = FittedIterativeImputer;
     const NAME: &'static str = "iterative-imputer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedIterativeImputer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedIterativeImputer> {
         self.learn_and_apply(problem).map(|(fitted, _)| fitted)
     }
 

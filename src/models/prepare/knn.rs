@@ -54,7 +54,7 @@ impl Transformer for KnnImputer {
     type Fitted = FittedKnnImputer;
     const NAME: &'static str = "knn-imputer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedKnnImputer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedKnnImputer> {
         problem.check_but_missing(Self::NAME)?;
         if self.n_neighbors == 0 {
             return Err(Error::argument(Self::NAME, "n_neighbors 0; give at least 1"));

@@ -40,7 +40,7 @@ impl Transformer for Normalizer {
     type Fitted = FittedNormalizer;
     const NAME: &'static str = "normalizer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedNormalizer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedNormalizer> {
         problem.check(Self::NAME)?;
         Ok(FittedNormalizer { width: problem.x.width(), norm: self.norm })
     }

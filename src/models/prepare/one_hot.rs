@@ -103,7 +103,7 @@ impl Transformer for OneHotEncoder {
     type Fitted = FittedOneHotEncoder;
     const NAME: &'static str = "one-hot-encoder";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedOneHotEncoder> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedOneHotEncoder> {
         problem.check_but_missing(Self::NAME)?;
         if self.max_categories == Some(0) {
             return Err(Error::argument(Self::NAME, "max_categories 0 leaves nothing; give at least 1"));

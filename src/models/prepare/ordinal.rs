@@ -32,7 +32,7 @@ impl Transformer for OrdinalEncoder {
     type Fitted = FittedOrdinalEncoder;
     const NAME: &'static str = "ordinal-encoder";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedOrdinalEncoder> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedOrdinalEncoder> {
         problem.check_but_missing(Self::NAME)?;
         if let Some(value) =
             [self.unknown_value, self.encoded_missing_value].into_iter().flatten().find(|v| !v.is_finite())

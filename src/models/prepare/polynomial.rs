@@ -75,7 +75,7 @@ impl Transformer for PolynomialFeatures {
     type Fitted = FittedPolynomialFeatures;
     const NAME: &'static str = "polynomial-features";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedPolynomialFeatures> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedPolynomialFeatures> {
         problem.check(Self::NAME)?;
         let width = problem.x.width();
         let terms = self.terms(width).ok_or_else(|| {

@@ -112,7 +112,7 @@ impl Transformer for PowerTransformer {
     type Fitted = FittedPowerTransformer;
     const NAME: &'static str = "power-transformer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedPowerTransformer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedPowerTransformer> {
         problem.check_but_missing(Self::NAME)?;
         let mut fitted =
             FittedPowerTransformer { method: self.method, lambdas: Vec::new(), mean: Vec::new(), scale: Vec::new() };

@@ -87,7 +87,7 @@ impl Transformer for GaussianRandomProjection {
     type Fitted = FittedRandomProjection;
     const NAME: &'static str = "gaussian-random-projection";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedRandomProjection> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedRandomProjection> {
         let n = components(Self::NAME, self.n_components, self.eps, problem)?;
         let size = (n, problem.x.width());
         let scale = 1.0 / (n as f64).sqrt();
@@ -101,7 +101,7 @@ impl Transformer for SparseRandomProjection {
     type Fitted = FittedRandomProjection;
     const NAME: &'static str = "sparse-random-projection";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedRandomProjection> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedRandomProjection> {
         let n = components(Self::NAME, self.n_components, self.eps, problem)?;
         let density = 1.0 / (problem.x.width() as f64).sqrt();
         let size = (1.0 / density).sqrt() / (n as f64).sqrt();

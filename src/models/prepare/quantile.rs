@@ -52,7 +52,7 @@ impl Transformer for QuantileTransformer {
     type Fitted = FittedQuantileTransformer;
     const NAME: &'static str = "quantile-transformer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedQuantileTransformer> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedQuantileTransformer> {
         problem.check_but_missing(Self::NAME)?;
         if self.n_quantiles == 0 {
             return Err(Error::argument(Self::NAME, "n_quantiles 0; give at least 1"));

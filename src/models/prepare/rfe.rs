@@ -149,7 +149,7 @@ impl Transformer for Rfe {
     type Fitted = FittedSelection;
     const NAME: &'static str = "rfe";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
         problem.check(Self::NAME)?;
         let width = problem.x.width();
         let target = match self.n_features_to_select {
@@ -217,7 +217,7 @@ impl Transformer for Rfecv {
     type Fitted = FittedSelection;
     const NAME: &'static str = "rfecv";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
         problem.check(Self::NAME)?;
         let how = self.elimination(problem)?;
         let (score, curve) = self.curve(problem, &how)?;

@@ -95,16 +95,18 @@ impl Transformer for StandardScaler {
     type Fitted = FittedScaler;
     const NAME: &'static str = "standard-scaler";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
         problem.check_but_missing(Self::NAME)?;
         let weights = problem.row_weights();
         per_column(Self::NAME, problem.x, 0.0, None, |values| {
-            let (mean, variance) = moments(values, &weights);
+            let unit = unit(values);
+            let values: Vec<f64> = values.iter().map(|v| v / unit).collect();
+            let (mean, variance) = moments(&values, &weights);
             let count = values.iter().filter(|v| !v.is_nan()).count() as f64;
             // The error bound of two passes (Chan, Golub and LeVeque 1983): what is below it is rounding, and the column constant.
             let rounding = count * f64::EPSILON * variance + (count * mean * f64::EPSILON).powi(2);
-            let scale = if !self.with_std || variance <= rounding { 1.0 } else { variance.sqrt() };
-            (if self.with_mean { mean } else { 0.0 }, scale)
+            let scale = if !self.with_std || variance <= rounding { 1.0 } else { variance.sqrt() * unit };
+            (if self.with_mean { mean * unit } else { 0.0 }, scale)
         })
     }
 }
@@ -113,7 +115,7 @@ impl Transformer for MinMaxScaler {
     type Fitted = FittedScaler;
     const NAME: &'static str = "min-max-scaler";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
         problem.check_but_missing(Self::NAME)?;
         let (low, high) = self.feature_range;
         if !(low < high && (high - low).is_finite()) {
@@ -135,7 +137,7 @@ impl Transformer for MaxAbsScaler {
     type Fitted = FittedScaler;
     const NAME: &'static str = "max-abs-scaler";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
         problem.check_but_missing(Self::NAME)?;
         per_column(Self::NAME, problem.x, 0.0, self.clip.then_some((-1.0, 1.0)), |values| {
             (0.0, not_zero(values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))))
@@ -147,7 +149,7 @@ impl Transformer for RobustScaler {
     type Fitted = FittedScaler;
     const NAME: &'static str = "robust-scaler";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedScaler> {
         problem.check_but_missing(Self::NAME)?;
         let (low, high) = self.quantile_range;
         if !(0.0..=100.0).contains(&low) || !(low..=100.0).contains(&high) {
@@ -183,6 +185,15 @@ fn per_column(
             Err(Error::NonFinite { op: kind, message })
         }
         None => Ok(FittedScaler { kind, shift, scale, offset, clip }),
+    }
+}
+
+/// A power of two in which the squares of all values are within the range of f64; 1 where they are as they stand.
+fn unit(values: &[f64]) -> f64 {
+    let most = values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+    match most == 0.0 || (1e-100..1e100).contains(&most) || !most.is_finite() {
+        true => 1.0,
+        false => most.log2().floor().exp2(),
     }
 }
 
@@ -275,6 +286,23 @@ impl Transform for FittedScaler {
                 Ok(FittedScaler { kind, shift, scale: from.vector("scale", width)?, offset, clip })
             }
             _ => Err(from.error("no scaler of this version")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::prepare::Transform;
+
+    #[test]
+    fn columns_whose_squares_leave_the_range_of_f64_are_scaled_as_others() {
+        let plain = ndarray::array![[1.0], [2.0], [3.0], [6.0]];
+        let scaled = StandardScaler::default().fit(&plain).unwrap().transform(&plain).unwrap();
+        for factor in [1e200, 1e300, 1e-200] {
+            let x = &plain * factor;
+            let found = StandardScaler::default().fit(&x).unwrap().transform(&x).unwrap();
+            assert!((&found - &scaled).iter().all(|off| off.abs() < 1e-14), "{factor:e}: {found}");
         }
     }
 }

@@ -57,7 +57,7 @@ impl Transformer for VarianceThreshold {
     type Fitted = FittedSelection;
     const NAME: &'static str = "variance-threshold";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
         problem.check_but_missing(Self::NAME)?;
         let variance = |column: usize| {
             let values = problem.x.column(column);
@@ -83,7 +83,7 @@ impl Transformer for SelectKBest {
     type Fitted = FittedSelection;
     const NAME: &'static str = "select-k-best";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSelection> {
         problem.check(Self::NAME)?;
         if self.k == 0 {
             return Err(Error::argument(Self::NAME, "k 0 keeps nothing; give at least 1"));

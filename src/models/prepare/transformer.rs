@@ -2,6 +2,7 @@
 
 use crate::data::{Kind, Matrix};
 use crate::error::Result;
+use crate::models::store::check_finite;
 use crate::models::{Answer, Problem, Reader, Writer};
 use ndarray::Array2;
 use serde::de::DeserializeOwned;
@@ -21,8 +22,19 @@ pub trait Transformer:
     /// Learns from features, and from answers where the step uses them; the others pass over them.
     ///
     /// # Errors
-    /// What [`Problem::check`] finds; settings out of range, by name; no answers where they are needed.
-    fn learn(&self, problem: &Problem<'_>) -> Result<Self::Fitted>;
+    /// What [`Problem::check`] finds; settings out of range, by name; no answers where they are needed; numbers so large that the
+    /// step would not be finite.
+    fn learn(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
+        let fitted = self.compute(problem)?;
+        check_finite(Self::NAME, |out| fitted.store(out))?;
+        Ok(fitted)
+    }
+
+    /// What [`Transformer::learn`] gives unless one of its numbers is not finite.
+    ///
+    /// # Errors
+    /// As [`Transformer::learn`].
+    fn compute(&self, problem: &Problem<'_>) -> Result<Self::Fitted>;
 
     /// Learns, and transforms the rows it learnt from: the same as one after the other but where answers must not leak into
     /// features, as in [`TargetEncoder`](super::TargetEncoder).

@@ -2,6 +2,7 @@
 
 use crate::data::{Matrix, Sparse};
 use crate::error::{Error, Result};
+use crate::models::estimator::check_range;
 use crate::models::store::Reader;
 use ndarray::Array2;
 use std::borrow::Cow;
@@ -43,6 +44,11 @@ impl<'a> Values<'a> {
 }
 
 impl<'a> Rows<'a> {
+    /// Refuses features whose squares are not finite: no step leads anywhere from them.
+    pub fn check(self, op: &'static str) -> Result<()> {
+        check_range(op, "squares of the features", &[(0..self.count).map(|i| self.square(i)).sum()])
+    }
+
     /// A row of dense features; none of sparse ones.
     pub fn row(self, i: usize) -> &'a [f64] {
         match self.values {
@@ -131,25 +137,6 @@ impl Common {
         }
         Ok(if self.fit_intercept { self.intercept_scaling } else { 0.0 })
     }
-}
-
-/// Decisions of rows, `[N, outputs]`.
-pub(super) fn decide(x: Matrix<'_>, coef: &Array2<f64>, intercept: &[f64]) -> Array2<f64> {
-    let mut out = Array2::zeros((x.rows(), intercept.len()));
-    if let Matrix::Sparse(x) = x {
-        for (output, (coef, bias)) in coef.rows().into_iter().zip(intercept).enumerate() {
-            let coef = coef.to_vec();
-            (0..x.rows()).for_each(|row| out[[row, output]] = x.dot(row, &coef) + bias);
-        }
-        return out;
-    }
-    let (values, width) = (x.values(), x.width().max(1));
-    for (row, mut out) in values.chunks(width).zip(out.rows_mut()) {
-        for ((out, coef), bias) in out.iter_mut().zip(coef.rows()).zip(intercept) {
-            *out = row.iter().zip(coef).map(|(x, c)| x * c).sum::<f64>() + bias;
-        }
-    }
-    out
 }
 
 /// Coefficients and intercepts of a file, for `outputs` and `width`.

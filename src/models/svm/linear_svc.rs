@@ -6,7 +6,8 @@ use super::newton;
 use crate::data::Matrix;
 use crate::error::Result;
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, largest};
+use crate::models::linear::scores;
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
@@ -92,7 +93,7 @@ impl Estimator for LinearSvc {
         false
     }
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedLinearSvc> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedLinearSvc> {
         problem.check(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         let LinearSvc { c, tol, fit_intercept, intercept_scaling, .. } = *self;
@@ -106,6 +107,7 @@ impl Estimator for LinearSvc {
         let values = Values::widened(problem.x);
         let (count, width) = (problem.x.rows(), problem.x.width());
         let rows = Rows { values: Values::of(problem.x.reborrow(), &values), count, width, scaling };
+        rows.check(Self::NAME)?;
         let first = if classes == 2 { 1 } else { 0 };
         let (mut coef, mut intercept, mut n_iter, mut converged) = (Vec::new(), Vec::new(), 0, true);
         for class in first..classes as u32 {
@@ -168,9 +170,7 @@ impl FittedLinearSvc {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn decision_function<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Array2<f64>> {
-        let x = x.into();
-        check_rows(LinearSvc::NAME, self.width(), x)?;
-        Ok(linear::decide(x, &self.coef, &self.intercept))
+        scores(LinearSvc::NAME, x.into(), self.coef.view(), &self.intercept)
     }
 }
 

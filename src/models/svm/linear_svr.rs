@@ -5,7 +5,8 @@ use super::linear::{self, Common, Rows, Values};
 use super::newton;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction};
+use crate::models::linear::predictions;
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use ndarray::Array2;
@@ -85,7 +86,7 @@ impl Estimator for LinearSvr {
     type Fitted = FittedLinearSvr;
     const NAME: &'static str = "linear-svr";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedLinearSvr> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedLinearSvr> {
         problem.check(Self::NAME)?;
         let targets = problem.values(Self::NAME)?;
         let LinearSvr { c, tol, fit_intercept, intercept_scaling, epsilon, .. } = *self;
@@ -97,6 +98,7 @@ impl Estimator for LinearSvr {
         let values = Values::widened(problem.x);
         let (values, width) = (Values::of(problem.x.reborrow(), &values), problem.x.width());
         let rows = Rows { values, count: targets.len(), width, scaling };
+        rows.check(Self::NAME)?;
         let fit = match self.loss {
             TubeLoss::EpsilonInsensitive => {
                 let bounds: Vec<Bounds> =
@@ -128,9 +130,7 @@ impl FittedLinearSvr {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<f64>> {
-        let x = x.into();
-        check_rows(LinearSvr::NAME, self.width(), x)?;
-        Ok(linear::decide(x, &self.matrix(), &[self.intercept]).into_raw_vec_and_offset().0)
+        predictions(LinearSvr::NAME, x.into(), &self.coef, self.intercept)
     }
 
     fn matrix(&self) -> Array2<f64> {

@@ -6,6 +6,7 @@ use crate::data::Matrix;
 use crate::device::cpu::parallel::for_chunks;
 use crate::device::host_threads;
 use crate::error::{Error, Result};
+use crate::models::estimator::{check_range, check_rows};
 use crate::models::store::Reader;
 use crate::models::tiles::Rows;
 use ndarray::Array2;
@@ -28,7 +29,17 @@ impl Machine {
     }
 
     /// For each row of `x`, what `of` makes of its kernel values with the support vectors: `outputs` numbers, `[N, outputs]`.
-    pub fn decide(&self, x: Matrix<'_>, outputs: usize, of: impl Fn(&[f64], &mut [f64]) + Sync) -> Array2<f64> {
+    ///
+    /// # Errors
+    /// As [`check_rows`]; numbers beyond the range of f64.
+    pub fn decide(
+        &self,
+        op: &'static str,
+        x: Matrix<'_>,
+        outputs: usize,
+        of: impl Fn(&[f64], &mut [f64]) + Sync,
+    ) -> Result<Array2<f64>> {
+        check_rows(op, self.vectors.width, x)?;
         let mut out = Array2::zeros((x.rows(), outputs));
         let (count, width) = (self.vectors.count, self.vectors.width);
         const ROWS: usize = 16;
@@ -38,12 +49,16 @@ impl Machine {
             let block = x.block(i * ROWS..(i + 1) * ROWS);
             let mut kernel = vec![0.0; count];
             for (row, out) in block.chunks(width.max(1)).zip(out.chunks_mut(outputs.max(1))) {
-                let square = row.iter().map(|v| v * v).sum();
+                let square: f64 = row.iter().map(|v| v * v).sum();
                 self.function.of(&self.vectors, 0..count, row, square, &mut kernel);
                 of(&kernel, out);
+                if !square.is_finite() {
+                    out.fill(square); // its distances are none
+                }
             }
         });
-        out
+        check_range(op, "kernel values", &out)?;
+        Ok(out)
     }
 
     /// The machine of a file.
@@ -102,6 +117,7 @@ impl Common {
                 self.cache_size, self.coef0, self.degree
             ));
         }
+        check_range(self.op, "squares of the features", &[x.values().iter().map(|v| v * v).sum()])?;
         let gamma = if self.kernel == Kernel::Linear { 1.0 } else { self.gamma.number(self.op, x, weights)? };
         Ok(Function { kernel: self.kernel, gamma, coef0: self.coef0, degree: self.degree })
     }

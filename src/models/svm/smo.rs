@@ -11,7 +11,8 @@
 use super::cache::Cache;
 use super::kernel::Function;
 use crate::device::cpu::parallel::for_chunks;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::models::estimator::check_range;
 use crate::models::tiles::{Rows, TILE};
 use pulp::{Arch, Simd, WithSimd};
 
@@ -62,13 +63,7 @@ pub(super) struct Solution {
 impl Solution {
     /// Refuses what came of kernel values beyond the range of f32, in which rows of the kernel are kept.
     pub fn check(&self, op: &'static str) -> Result<()> {
-        match self.objective.is_finite() && self.bias.is_finite() {
-            true => Ok(()),
-            false => {
-                let message = "kernel values leave the range of 32-bit floats; scale the features".to_owned();
-                Err(Error::NonFinite { op, message })
-            }
-        }
+        check_range(op, "kernel values", &[self.objective, self.bias])
     }
 }
 

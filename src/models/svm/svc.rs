@@ -10,7 +10,7 @@ use crate::device::host_threads;
 use crate::error::{Error, Result};
 use crate::models::calibration::Sigmoid;
 use crate::models::class_weight::ClassWeight;
-use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows, largest};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, largest};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::tiles::Rows;
@@ -142,7 +142,7 @@ impl Estimator for Svc {
         self.probability
     }
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSvc> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSvc> {
         problem.check(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         let mut weights = problem.row_weights();
@@ -334,21 +334,20 @@ impl FittedSvc {
 
     /// The decision of each pair, positive for its first class, `[N, pairs]`.
     fn pair_values(&self, x: Matrix<'_>) -> Result<Array2<f64>> {
-        check_rows(Svc::NAME, self.width(), x)?;
         let (starts, pairs) = (self.starts(), pairs(self.present.len()));
         let sign = if self.classes() == 2 { -1.0 } else { 1.0 };
         let coef = |k: usize, class: usize| {
             let row = self.dual_coef.row(k);
             row.to_slice().and_then(|row| row.get(starts[class]..starts[class + 1])).unwrap_or_default()
         };
-        Ok(self.machine.decide(x, pairs.len(), |kernel, out| {
+        self.machine.decide(Svc::NAME, x, pairs.len(), |kernel, out| {
             for ((&(i, j), bias), out) in pairs.iter().zip(&self.intercept).zip(out) {
                 let sum = |k, class: usize| -> f64 {
                     coef(k, class).iter().zip(&kernel[starts[class]..]).map(|(c, k)| c * k).sum()
                 };
                 *out = sign * (sum(j - 1, i) + sum(i, j) + bias);
             }
-        }))
+        })
     }
 
     /// Adds the pairs' votes.

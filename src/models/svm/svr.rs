@@ -5,7 +5,7 @@ use super::machine::{Common, Machine};
 use super::smo::{self, Side};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
-use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction, check_rows};
+use crate::models::estimator::{Ended, Estimator, Influence, Model, Prediction};
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::tiles::Rows;
@@ -85,7 +85,7 @@ impl Estimator for Svr {
     type Fitted = FittedSvr;
     const NAME: &'static str = "svr";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedSvr> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedSvr> {
         problem.check(Self::NAME)?;
         let values = problem.values(Self::NAME)?;
         let Svr { c, kernel, degree, gamma, coef0, shrinking, tol, cache_size, max_iter, epsilon } = *self;
@@ -130,12 +130,10 @@ impl FittedSvr {
     /// # Errors
     /// As [`Model::outcome`].
     pub fn predict<'a>(&self, x: impl Into<Matrix<'a>>) -> Result<Vec<f64>> {
-        let x = x.into();
-        check_rows(Svr::NAME, self.width(), x)?;
-        let out = self.machine.decide(x, 1, |kernel, out| {
+        let out = self.machine.decide(Svr::NAME, x.into(), 1, |kernel, out| {
             let sum: f64 = kernel.iter().zip(&self.dual_coef).map(|(k, c)| k * c).sum();
             out.fill(sum + self.intercept);
-        });
+        })?;
         Ok(out.into_raw_vec_and_offset().0)
     }
 

@@ -213,7 +213,7 @@ impl Estimator for DecisionTreeClassifier {
     type Fitted = FittedDecisionTreeClassifier;
     const NAME: &'static str = "decision-tree-classifier";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedDecisionTreeClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedDecisionTreeClassifier> {
         let tree = self.grow(problem)?.pruned(self.ccp_alpha);
         Ok(FittedDecisionTreeClassifier { width: problem.x.width(), tree })
     }
@@ -259,7 +259,7 @@ impl Estimator for DecisionTreeRegressor {
     type Fitted = FittedDecisionTreeRegressor;
     const NAME: &'static str = "decision-tree-regressor";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedDecisionTreeRegressor> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedDecisionTreeRegressor> {
         let tree = self.grow(problem)?.pruned(self.ccp_alpha);
         Ok(FittedDecisionTreeRegressor { width: problem.x.width(), tree })
     }

@@ -82,7 +82,7 @@ macro_rules! forest {
             type Fitted = $fitted;
             const NAME: &'static str = $kind;
 
-            fn learn(&self, problem: &Problem<'_>) -> Result<$fitted> {
+            fn compute(&self, problem: &Problem<'_>) -> Result<$fitted> {
                 let rules = Rules {
                     max_depth: self.max_depth,
                     min_samples_split: self.min_samples_split,

@@ -82,7 +82,7 @@ impl Estimator for IsolationForest {
     type Fitted = FittedIsolationForest;
     const NAME: &'static str = "isolation-forest";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedIsolationForest> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedIsolationForest> {
         problem.check(Self::NAME)?;
         let error = |message: String| Err(Error::argument(Self::NAME, message));
         if self.n_estimators == 0 || self.max_samples == 0 {

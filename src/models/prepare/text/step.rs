@@ -29,7 +29,7 @@ impl Transformer for TfidfVectorizer {
     type Fitted = FittedTexts<TfidfVectorizer>;
     const NAME: &'static str = "tfidf-vectorizer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
         FittedTexts::learn(self, problem)
     }
 }
@@ -38,7 +38,7 @@ impl Transformer for CountVectorizer {
     type Fitted = FittedTexts<CountVectorizer>;
     const NAME: &'static str = "count-vectorizer";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
         FittedTexts::learn(&TfidfVectorizer::of_counts(self.clone()), problem)
     }
 }

@@ -174,7 +174,7 @@ impl Estimator for HistGradientBoostingClassifier {
     type Fitted = FittedHistGradientBoostingClassifier;
     const NAME: &'static str = "hist-gradient-boosting-classifier";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedHistGradientBoostingClassifier> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedHistGradientBoostingClassifier> {
         problem.check_but_missing(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         let x = problem.x;
@@ -200,7 +200,7 @@ impl Estimator for HistGradientBoostingRegressor {
     type Fitted = FittedHistGradientBoostingRegressor;
     const NAME: &'static str = "hist-gradient-boosting-regressor";
 
-    fn learn(&self, problem: &Problem<'_>) -> Result<FittedHistGradientBoostingRegressor> {
+    fn compute(&self, problem: &Problem<'_>) -> Result<FittedHistGradientBoostingRegressor> {
         problem.check_but_missing(Self::NAME)?;
         let (x, y) = (problem.x, problem.values(Self::NAME)?);
         let settings = self.settings(x.rows());

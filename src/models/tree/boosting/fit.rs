@@ -11,6 +11,7 @@ use crate::device::Device;
 use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks, map_reduce};
 use crate::error::{Error, Result};
+use crate::models::estimator::check_range;
 use crate::models::tree::nodes::{Tree, normalise};
 use crate::models::tree::settings::demand;
 use crate::rng::Rng;
@@ -141,10 +142,16 @@ pub(super) fn fit(
     let leaves = settings.max_leaf_nodes.unwrap_or(usize::MAX);
     let work = work(task.rows.train.len(), task.x.width(), trees, leaves);
     let there = There::new(&binned, device, &work, threads)?;
-    boost(task, settings, &binned, there.as_ref())
+    boost(op, task, settings, &binned, there.as_ref())
 }
 
-fn boost(task: &Task<'_>, settings: &Settings<'_>, binned: &Binned, there: Option<&There>) -> Result<Ensemble> {
+fn boost(
+    op: &'static str,
+    task: &Task<'_>,
+    settings: &Settings<'_>,
+    binned: &Binned,
+    there: Option<&There>,
+) -> Result<Ensemble> {
     let threads = Cpu::new().threads();
     let &Task { x, y, ref rows, loss, outputs } = task;
     let weights = rows.weights;
@@ -207,6 +214,7 @@ fn boost(task: &Task<'_>, settings: &Settings<'_>, binned: &Binned, there: Optio
             let sums =
                 map_reduce(threads, steps.len(), CHUNK, 20 * CHUNK as u64, sums, |a, b| [a[0] + b[0], a[1] + b[1]]);
             let [gradients, hessians] = sums.unwrap_or_default();
+            check_range(op, "gradients in 32-bit floats", &[gradients])?;
             let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), memory, threads)?;
             correct(&mut grown, loss, y, weights, &scores, settings.learning_rate);
             Ok(grown)
@@ -351,12 +359,12 @@ mod tests {
         for (y, loss, outputs) in [(&y, Loss::Squared, 1), (&labels, Loss::Softmax, 3)] {
             let held_out = (0..900).step_by(10).collect();
             let task = Task { x: (&x).into(), y, rows: Rows::new(&weights, held_out), loss, outputs };
-            let here = boost(&task, &settings, &binned, None).unwrap();
+            let here = boost("boosting", &task, &settings, &binned, None).unwrap();
             assert_eq!(here.trees.len(), 3 * outputs);
             for device in devices() {
                 // 300 rows in two blocks: leaves of all sizes, some on the device
                 let there = There::at(&binned, &device, 600).unwrap();
-                assert_eq!(boost(&task, &settings, &binned, Some(&there)).unwrap(), here, "{device}");
+                assert_eq!(boost("boosting", &task, &settings, &binned, Some(&there)).unwrap(), here, "{device}");
             }
         }
         let work = work(900, 6, 3, 15);
