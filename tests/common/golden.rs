@@ -5,6 +5,7 @@
 use ndarray::{Array2, Axis};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use tilework::data::{Dataset, Target};
 
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -26,6 +27,16 @@ pub fn csv(name: &str) -> (Array2<f64>, Vec<f64>) {
     let width = rows[0].len() - 1;
     let x = Array2::from_shape_fn((rows.len(), width), |(i, j)| rows[i][j]);
     (x, rows.iter().map(|row| row[width]).collect())
+}
+
+/// The embedded digits, pixels 0 to 1: features and labels of the fixed training part, then those of the test part.
+pub fn digits() -> [(Array2<f64>, Vec<u32>); 2] {
+    let digits = tilework::data::digits().unwrap();
+    [digits.train, digits.test].map(|part: Dataset| {
+        let x = Array2::from_shape_vec((part.rows(), 64), part.features().iter().map(|&v| f64::from(v)).collect());
+        let Target::Labels(labels) = part.target() else { panic!("digits are classes") };
+        (x.unwrap(), labels.clone())
+    })
 }
 
 /// The rows of the fixed training part, and of the test part.

@@ -6,9 +6,11 @@ mod common;
 mod device;
 mod exact;
 mod forests;
+#[path = "../common/golden.rs"]
+mod golden;
 
+use golden::{at, csv, digits, split};
 use ndarray::{Array2, Axis};
-use tilework::data::{Dataset, Target, digits};
 
 /// A data set in its fixed split.
 struct Parts<Y> {
@@ -18,34 +20,28 @@ struct Parts<Y> {
     test_y: Vec<Y>,
 }
 
-/// `tests/data/diabetes.csv` (scikit-learn's), ten features.
-fn diabetes() -> Parts<f64> {
-    let read = |name: &str| {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
-        let text = std::fs::read_to_string(path).unwrap();
-        let rows: Vec<Vec<f64>> =
-            text.lines().skip(1).map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect()).collect();
-        Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
-    };
-    let (table, split) = (read("diabetes.csv"), read("diabetes.split.csv"));
-    let (train, test): (Vec<usize>, Vec<usize>) = (0..table.nrows()).partition(|&row| split[[row, 1]] == 0.0);
-    let part = |rows: &[usize]| {
-        let part = table.select(Axis(0), rows);
-        (part.slice(ndarray::s![.., ..10]).to_owned(), part.column(10).to_vec())
-    };
+/// `tests/data/NAME.csv` (scikit-learn's), the last column as the answer.
+fn parts<Y: Copy>(name: &str, answer: impl Fn(f64) -> Y) -> Parts<Y> {
+    let (x, y) = csv(name);
+    let y: Vec<Y> = y.into_iter().map(answer).collect();
+    let (train, test) = split(name);
+    let part = |rows: &[usize]| (x.select(Axis(0), rows), at(&y, rows));
     let ((x, y), (test_x, test_y)) = (part(&train), part(&test));
     Parts { x, y, test_x, test_y }
 }
 
-/// The embedded digits, pixels 0 to 1.
+/// Ten features and a number.
+fn diabetes() -> Parts<f64> {
+    parts("diabetes", |y| y)
+}
+
+/// Thirty features and two classes.
+fn breast_cancer() -> Parts<u32> {
+    parts("breast_cancer", |y| y as u32)
+}
+
 fn images() -> Parts<u32> {
-    let digits = digits().unwrap();
-    let part = |data: &Dataset| {
-        let x = Array2::from_shape_vec((data.rows(), 64), data.features().iter().map(|&v| f64::from(v)).collect());
-        let Target::Labels(labels) = data.target() else { panic!("digits are classes") };
-        (x.unwrap(), labels.clone())
-    };
-    let ((x, y), (test_x, test_y)) = (part(&digits.train), part(&digits.test));
+    let [(x, y), (test_x, test_y)] = digits();
     Parts { x, y, test_x, test_y }
 }
 
