@@ -40,6 +40,8 @@ mod problem;
 #[cfg(feature = "models")]
 pub mod selection;
 #[cfg(feature = "models")]
+mod settings;
+#[cfg(feature = "models")]
 mod smoothing;
 #[cfg(feature = "models")]
 mod store;

@@ -10,6 +10,7 @@ use super::neighbors::{KnnClassifier, KnnRegressor};
 use super::perceptron::{MlpClassifier, MlpRegressor};
 use super::prepare::FittedPipeline;
 use super::problem::Problem;
+use super::settings::settled;
 use super::store::Reader;
 use super::svm::{LinearSvc, LinearSvr, Svc, Svr};
 use super::tree::{
@@ -119,16 +120,11 @@ const fn row<E: Estimator>(predicts: Predicts, needs: Needs, missing: Missing) -
         missing,
         weights_repeat: true,
         settings: || serde_json::to_value(E::default()).map_err(|e| Error::internal(E::NAME, e.to_string())),
-        check: |settings| read::<E>(settings).map(|_| ()),
-        gives_probabilities: |settings| Ok(read::<E>(settings)?.gives_probabilities()),
-        fit: |settings, problem| Ok(Box::new(read::<E>(settings)?.learn(problem)?)),
+        check: |settings| settled::<E>(E::NAME, settings).map(|_| ()),
+        gives_probabilities: |settings| Ok(settled::<E>(E::NAME, settings)?.gives_probabilities()),
+        fit: |settings, problem| Ok(Box::new(settled::<E>(E::NAME, settings)?.learn(problem)?)),
         restore: |reader| Ok(Box::new(E::Fitted::restore(reader)?)),
     }
-}
-
-fn read<E: Estimator>(settings: &Value) -> Result<E> {
-    E::deserialize(settings)
-        .map_err(|e| Error::argument(E::NAME, format!("settings: {e}; see the type's documentation")))
 }
 
 impl Row {

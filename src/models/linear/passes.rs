@@ -11,6 +11,7 @@ use crate::models::class_weight::ClassWeight;
 use crate::models::estimator::{Estimator, Model, check_range};
 use crate::models::linear::{LinearRegression, LogisticRegression, Ridge};
 use crate::models::problem::{Answer, Problem};
+use crate::models::settings::settled;
 use crate::tensor::Tensor;
 use ndarray::ArrayView2;
 use serde_json::{Map, Value};
@@ -30,14 +31,15 @@ pub(crate) const STREAMED: [&str; 3] = [LinearRegression::NAME, Ridge::NAME, Log
 /// # Errors
 /// [`Error::Argument`] for a model that does not learn so; those of its fit.
 pub(crate) fn learn_parts(model: &str, settings: &Map<String, Value>, read: &Pass<'_>) -> Result<Box<dyn Model>> {
-    fn settled<E: Estimator>(settings: &Map<String, Value>) -> Result<E> {
-        serde_json::from_value(Value::Object(settings.clone()))
-            .map_err(|e| Error::argument(E::NAME, format!("settings: {e}; see the type's documentation")))
-    }
+    let settings = Value::Object(settings.clone());
     Ok(match model {
-        LinearRegression::NAME => Box::new(settled::<LinearRegression>(settings)?.learn_parts(read)?),
-        Ridge::NAME => Box::new(settled::<Ridge>(settings)?.learn_parts(read)?),
-        LogisticRegression::NAME => Box::new(settled::<LogisticRegression>(settings)?.learn_parts(read)?),
+        LinearRegression::NAME => {
+            Box::new(settled::<LinearRegression>(LinearRegression::NAME, &settings)?.learn_parts(read)?)
+        }
+        Ridge::NAME => Box::new(settled::<Ridge>(Ridge::NAME, &settings)?.learn_parts(read)?),
+        LogisticRegression::NAME => {
+            Box::new(settled::<LogisticRegression>(LogisticRegression::NAME, &settings)?.learn_parts(read)?)
+        }
         _ => {
             let message = format!("{model} needs all rows in memory; {} do not", STREAMED.join(", "));
             return Err(Error::argument("stream", message));

@@ -20,6 +20,7 @@ use super::target::TargetEncoder;
 use super::text::{CountVectorizer, TfidfVectorizer};
 use super::transformer::{Transform, Transformer};
 use crate::error::{Error, Result};
+use crate::models::settings::settled;
 use crate::models::{Missing, Pca, Problem, Reader, TruncatedSvd};
 use ndarray::Array2;
 use serde_json::{Map, Value};
@@ -92,18 +93,13 @@ const fn row<T: Transformer>(uses: Uses, missing: Missing) -> TransformerRow {
         uses,
         missing,
         settings: || serde_json::to_value(T::default()).map_err(|e| Error::internal(T::NAME, e.to_string())),
-        check: |settings| read::<T>(settings).map(|_| ()),
+        check: |settings| settled::<T>(T::NAME, settings).map(|_| ()),
         fit: |settings, problem| {
-            let (fitted, x) = read::<T>(settings)?.learn_and_apply(problem)?;
+            let (fitted, x) = settled::<T>(T::NAME, settings)?.learn_and_apply(problem)?;
             Ok((Box::new(fitted), x))
         },
         restore: |reader| Ok(Box::new(T::Fitted::restore(reader)?)),
     }
-}
-
-fn read<T: Transformer>(settings: &Value) -> Result<T> {
-    T::deserialize(settings)
-        .map_err(|e| Error::argument(T::NAME, format!("settings: {e}; see the type's documentation")))
 }
 
 impl TransformerRow {
