@@ -238,7 +238,13 @@ impl<'a> Matrix<'a> {
             true => "fill missing values first (SimpleImputer), or drop the row",
             false => "correct it or drop the row",
         };
-        let message = format!("{value} in row {row}, column {column}{name}; {advice}");
+        let bad = match self {
+            Matrix::F64(x) | Matrix::Texts(x, _) => x.iter().filter(|&&v| !good(v)).count(),
+            Matrix::F32(x) => x.iter().filter(|&&v| !good(f64::from(v))).count(),
+            Matrix::Sparse(x) => (0..x.rows()).flat_map(|row| x.entries(row)).filter(|&(_, v)| !good(v)).count(),
+        };
+        let more = if bad > 1 { format!(" ({} more like it)", bad - 1) } else { String::new() };
+        let message = format!("{value} in row {row}, column {column}{name}{more}; {advice}");
         Err(Error::NonFinite { op, message })
     }
 
@@ -345,6 +351,14 @@ mod tests {
         let names = ["age".to_string(), "income".to_string()];
         let text = Matrix::from(&x).check_finite("fit", Some(&names)).unwrap_err().to_string();
         assert!(text.starts_with("fit: NaN in row 1, column 1 (income); fill missing values first"), "{text}");
+        let x = array![[1.0, f64::NAN], [f64::INFINITY, f64::NAN]];
+        let (single, sparse) = (x.mapv(|v| v as f32), Sparse::of(&x).unwrap());
+        for x in [Matrix::from(&x), (&single).into(), (&sparse).into()] {
+            let text = x.check_finite("fit", Some(&names)).unwrap_err().to_string();
+            assert!(text.starts_with("fit: NaN in row 0, column 1 (income) (2 more like it); fill"), "{text}");
+            let text = x.check_not_infinite("fit", None).unwrap_err().to_string();
+            assert!(text.starts_with("fit: inf in row 1, column 0; correct it"), "{text}");
+        }
         assert!(Matrix::from(&x).check_not_infinite("fit", None).is_ok());
         assert!(Matrix::from(&array![[f32::INFINITY]]).check_not_infinite("fit", None).is_err());
     }

@@ -142,7 +142,11 @@ impl Table {
     pub fn read_csv_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Table> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|source| Error::io(path, source))?;
-        Table::parse_csv_with(file, &path.display().to_string(), options)
+        let source = path.display().to_string();
+        if file.metadata().is_ok_and(|about| about.len() > Table::MAX_BYTES) {
+            return Err(too_large(&source)); // before it is in memory
+        }
+        Table::parse_csv_with(file, &source, options)
     }
 
     /// Reads CSV text from anywhere. `name` stands for the file in errors.
@@ -161,7 +165,7 @@ impl Table {
         let mut bytes = Vec::new();
         reader.take(Table::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|source| Error::io(name, source))?;
         if bytes.len() as u64 > Table::MAX_BYTES {
-            return Err(Error::data(name, format!("too large: more than {} bytes; split the file", Table::MAX_BYTES)));
+            return Err(too_large(name));
         }
         read::parse(&bytes, name, options)
     }
@@ -371,6 +375,11 @@ impl Table {
         let name = self.columns.get(column).map_or("", |c| c.name.as_str());
         place(&self.source, self.lines.get(row).copied().unwrap_or(0), column, name)
     }
+}
+
+fn too_large(source: &str) -> Error {
+    let message = format!("too large: more than {} bytes; split the file or read it as a Stream", Table::MAX_BYTES);
+    Error::data(source, message)
 }
 
 /// Refuses names that are empty or used twice.

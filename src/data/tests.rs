@@ -172,3 +172,11 @@ fn a_missing_value_is_named_by_the_network_that_cannot_take_it() {
     let text = super::Dataset::from_table(&read("x,y\n1,a\n2,\n", &keep()), None).unwrap_err().to_string();
     assert!(text.starts_with("t.csv:3:2 (y): target is missing"), "{text}");
 }
+
+#[test]
+fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(Table::MAX_BYTES + 1).unwrap(); // a hole, which takes no space
+    let text = Table::read_csv(file.path()).unwrap_err().to_string();
+    assert!(text.contains(": too large: more than 2147483648 bytes; split the file or read it as a Stream"), "{text}");
+}
