@@ -142,7 +142,13 @@ pub(super) fn fit(
     let leaves = settings.max_leaf_nodes.unwrap_or(usize::MAX);
     let work = work(task.rows.train.len(), task.x.width(), trees, leaves);
     let there = There::new(&binned, device, &work, threads)?;
-    boost(op, task, settings, &binned, there.as_ref())
+    let ensemble = boost(op, task, settings, &binned, there.as_ref())?;
+    let sizes = ensemble.trees.iter().flat_map(|tree| &tree.values).chain(&ensemble.start).map(|value| value.abs());
+    if !sizes.sum::<f64>().is_finite() {
+        let message = "scores are beyond 64-bit floats; lower learning_rate or scale the target";
+        return Err(Error::NonFinite { op, message: message.into() });
+    }
+    Ok(ensemble)
 }
 
 fn boost(
