@@ -2,6 +2,8 @@
 
 #[path = "prepare/golden.rs"]
 mod golden;
+#[path = "prepare/random.rs"]
+mod random;
 #[path = "prepare/series.rs"]
 mod series;
 #[path = "prepare/text.rs"]
@@ -356,90 +358,4 @@ fn constant_columns_and_single_rows_stay_finite_through_every_step() {
             }
         }
     }
-}
-
-/// A small table drawn at random: any kinds of columns, gaps, few or many levels, text that looks like something else.
-fn random_csv(rng: &mut Draw) -> String {
-    let (rows, columns) = (1 + rng.below(7), 1 + rng.below(4));
-    let kinds: Vec<u32> = (0..=columns).map(|_| rng.below(8)).collect();
-    let mut text: String = (0..=columns).map(|i| format!("c{i},")).collect();
-    text.pop();
-    for _ in 0..rows {
-        text.push('\n');
-        for (i, kind) in kinds.iter().enumerate() {
-            if i > 0 {
-                text.push(',');
-            }
-            let n = rng.below(5);
-            let target = i == kinds.len() - 1; // mostly one that can be learnt
-            match (rng.below(if target { 64 } else { 8 }), if target && *kind > 1 { &4 } else { kind }) {
-                (0, _) => {}
-                (_, 0) => text.push_str(&n.to_string()),
-                (_, 1) => text.push_str(["0.5", "-1e300", "1e-300", "3", "-0"][n as usize]),
-                (_, 2) => text.push_str(["yes", "No", "TRUE", "false", "yes"][n as usize]),
-                (_, 3) => {
-                    text.push_str(["2020-01-01", "1999-12-31T23:59", "2020/02/29", "0001-01-01", "NA"][n as usize])
-                }
-                (_, 4) => text.push_str(["a", "b", "\"c,d\"", "é", "\"\"\"\""][n as usize]),
-                (_, 5) => text.push_str(["a", "1", "2.5", "null", "2020-01-01"][n as usize]),
-                (_, 6) => {}
-                (_, _) => text.push_str(["7", "7", "7", "x", "inf"][n as usize]),
-            }
-        }
-    }
-    text.push('\n');
-    text
-}
-
-struct Draw(u64);
-
-impl Draw {
-    /// splitmix64, <https://prng.di.unimi.it/splitmix64.c>.
-    fn below(&mut self, n: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (((z ^ (z >> 31)) >> 33) % u64::from(n)) as u32
-    }
-}
-
-/// Nothing panics, all predictions are finite, one a row; what cannot be learnt is said in one line.
-#[test]
-fn fifty_thousand_random_tables_give_predictions_or_words() {
-    random_tables(0..50_000);
-}
-
-#[test]
-fn fifty_thousand_more_do() {
-    random_tables(50_000..100_000);
-}
-
-/// In two halves, which two threads run side by side.
-fn random_tables(seeds: std::ops::Range<u64>) {
-    let (mut learnt, mut refused) = (0, 0);
-    for seed in seeds {
-        let text = random_csv(&mut Draw(seed));
-        let run = || -> tilework::Result<()> {
-            let table = Table::parse_csv_with(text.as_bytes(), "t.csv", &ReadOptions::lenient())?;
-            let row = strict(if seed % 2 == 0 { "dummy-classifier" } else { "dummy-regressor" });
-            let fitted = Pipeline::auto(&table, None, &row)?.pipeline.fit(&table, None)?;
-            let x = fitted.frame(&table)?.x;
-            assert!(fitted.prepare((&x).into())?.iter().all(|v| v.is_finite()), "{seed}: {text}");
-            let rows = match fitted.predict(&table)? {
-                Outcome::Values(values) => values.len(),
-                Outcome::Classes(names) => names.len(),
-            };
-            assert_eq!(rows, table.rows(), "{seed}: {text}");
-            Ok(())
-        };
-        match run() {
-            Ok(()) => learnt += 1,
-            Err(error) => {
-                let error = error.to_string();
-                assert!(!error.contains('\n') && !error.contains("internal"), "{seed}: {error} of {text}");
-                refused += 1;
-            }
-        }
-    }
-    assert!(learnt > 10_000 && refused > 10_000, "{learnt} learnt, {refused} refused");
 }
