@@ -43,7 +43,10 @@ fn probabilities(model: &dyn Model, x: &Array2<f64>) -> Option<Array2<f64>> {
 pub fn distributions(case: &Case) {
     for classes in [2, 3] {
         let data = case.data(60, classes, 81);
-        let Some(p) = probabilities(&*case.fit(&data), &data.x) else { continue };
+        let p = probabilities(&*case.fit(&data), &data.x);
+        let promised = case.is_classifier() && case.row.gives_probabilities(&case.settings).unwrap();
+        assert_eq!(p.is_some(), promised, "{case}");
+        let Some(p) = p else { continue };
         assert_eq!(p.dim(), (60, classes as usize), "{case}");
         for row in p.rows() {
             let whole = row.iter().all(|v| (0.0..=1.0).contains(v)) && (row.sum() - 1.0).abs() < 1e-6;
