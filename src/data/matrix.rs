@@ -351,9 +351,9 @@ mod tests {
         let names = ["age".to_string(), "income".to_string()];
         let text = Matrix::from(&x).check_finite("fit", Some(&names)).unwrap_err().to_string();
         assert!(text.starts_with("fit: NaN in row 1, column 1 (income); fill missing values first"), "{text}");
-        let x = array![[1.0, f64::NAN], [f64::INFINITY, f64::NAN]];
-        let (single, sparse) = (x.mapv(|v| v as f32), Sparse::of(&x).unwrap());
-        for x in [Matrix::from(&x), (&single).into(), (&sparse).into()] {
+        let mixed = array![[1.0, f64::NAN], [f64::INFINITY, f64::NAN]];
+        let (single, sparse) = (mixed.mapv(|v| v as f32), Sparse::of(&mixed).unwrap());
+        for x in [Matrix::from(&mixed), (&single).into(), (&sparse).into()] {
             let text = x.check_finite("fit", Some(&names)).unwrap_err().to_string();
             assert!(text.starts_with("fit: NaN in row 0, column 1 (income) (2 more like it); fill"), "{text}");
             let text = x.check_not_infinite("fit", None).unwrap_err().to_string();

@@ -215,7 +215,7 @@ fn run(seed: u64, bytes: &[u8], (name, settings): (&str, &str), folder: &Path) -
         };
         assert!(count == part.rows() && sound, "{told:?}");
     }
-    let again = if seed % 16 == 0 {
+    let again = if seed.is_multiple_of(16) {
         fitted.save(folder.join("m.safetensors"))?;
         FittedPipeline::load(folder.join("m.safetensors"))?
     } else {
