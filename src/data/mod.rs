@@ -47,6 +47,7 @@ pub use kind::Kind;
 pub use matrix::{Features, Matrix};
 pub use options::{MissingCells, ReadOptions};
 pub use scale::Standardizer;
+#[cfg(feature = "models")]
 pub(crate) use schema::class_of;
 pub use schema::{Schema, Task};
 pub use series::{FromPast, Windows, integrate};
