@@ -233,7 +233,7 @@ fn mini_batches_come_near_the_exact_solutions_on_every_device() {
         // The less large coefficients cost, the nearer are the classes to be told apart without a mistake, and the farther the optimum.
         for c in [0.1, 1.0, 100.0] {
             let settings = LogisticRegression { c, max_iter: 1000, ..LogisticRegression::default() };
-            let exact = settings.fit(&all.x, &labels).unwrap();
+            let exact = LogisticRegression { tol: 1e-6, ..settings.clone() }.fit(&all.x, &labels).unwrap();
             let batches = batches.clone();
             let logistic = LogisticRegression { solver: LogisticSolver::Stochastic, batches, ..settings };
             let model = logistic.learn(&Problem::new(&all.x, &labels).on(&device)).unwrap();
@@ -246,7 +246,7 @@ fn mini_batches_come_near_the_exact_solutions_on_every_device() {
             };
             let excess = cost(&model) - cost(&exact);
             println!("{device:?}, C {c}: {} passes, {excess}", model.n_iter);
-            assert!(excess.abs() < 1e-4, "{device:?}, C {c}: {excess}"); // both stop at a gradient of 1e-4
+            assert!((-1e-5..1e-4).contains(&excess), "{device:?}, C {c}: {excess}"); // it stops at a gradient of 1e-4
         }
     }
 }
