@@ -7,7 +7,7 @@ mod common;
 use criterion::{BenchmarkId, Criterion, criterion_group};
 use std::time::Instant;
 use tilework::nn::{Linear, Module, Relu, Sequential};
-use tilework::optim::{Adam, Optimizer};
+use tilework::optim::{Adam, Optimizer, TracedStep};
 use tilework::{Device, Rng, Tensor};
 
 /// Name, layers and batch.
@@ -68,13 +68,36 @@ impl Learner {
     }
 }
 
+/// The same step, recorded once.
+struct Traced {
+    learner: Learner,
+    step: TracedStep,
+}
+
+impl Traced {
+    fn new(case: Case, device: &Device) -> Traced {
+        let Learner { net, mut adam, x, y, batch, step } = Learner::new(case, device);
+        let examples = [&x.slice(0, 0..batch), &y.slice(0, 0..batch)];
+        let traced = TracedStep::new(&mut adam, &examples, |b| net.forward(&b[0]).cross_entropy(&b[1]));
+        Traced { step: traced.expect("a function of the batch"), learner: Learner { net, adam, x, y, batch, step } }
+    }
+
+    fn step(&mut self) {
+        let Learner { adam, x, y, batch, step, .. } = &mut self.learner;
+        let start = *step % Learner::BATCHES * *batch;
+        *step += 1;
+        let rows = start..start + *batch;
+        let loss = self.step.run(adam, &[&x.slice(0, rows.clone()), &y.slice(0, rows)]);
+        drop(loss.expect("a step runs"));
+    }
+}
+
 /// Prints the medians of what a step consists of: recording its three parts, finding its plan, running it.
 fn parts(case: Case, device: &Device) {
     let mut learner = Learner::new(case, device);
     (0..20).for_each(|_| learner.step(|_| ()));
-    let steps = (300_000 / (case.1[0] * case.2)).clamp(20, 3000);
     let mut all: [Vec<f64>; 6] = Default::default();
-    for _ in 0..steps {
+    for _ in 0..samples(case) {
         let (before, began) = (device.stats(), Instant::now());
         let mut ends = [0.0; 3];
         learner.step(|part| ends[part] = began.elapsed().as_secs_f64() * 1e6);
@@ -86,10 +109,6 @@ fn parts(case: Case, device: &Device) {
             all.push(part);
         }
     }
-    let median = |mut all: Vec<f64>| {
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
     let [forward, backward, optimizer, planning, running, whole] = all.map(median);
     println!(
         "{:10} {}: {whole:8.1} µs = recording {:.1} (forward {forward:.1}, backward {backward:.1}, optimizer {optimizer:.1}) \
@@ -100,10 +119,40 @@ fn parts(case: Case, device: &Device) {
     );
 }
 
+/// The same of a traced step: binding a batch and the state, and running the plan.
+fn parts_traced(case: Case, device: &Device) {
+    let mut traced = Traced::new(case, device);
+    (0..20).for_each(|_| traced.step());
+    let mut all: [Vec<f64>; 3] = Default::default();
+    for _ in 0..samples(case) {
+        let (before, began) = (device.stats().running_ns, Instant::now());
+        traced.step();
+        let whole = began.elapsed().as_secs_f64() * 1e6;
+        let running = (device.stats().running_ns - before) as f64 / 1e3;
+        for (all, part) in all.iter_mut().zip([whole, whole - running, running]) {
+            all.push(part);
+        }
+    }
+    let [whole, binding, running] = all.map(median);
+    println!("{:10} {}: {whole:8.1} µs = binding {binding:.1} + running {running:.1}, traced", case.0, device.kind());
+}
+
+fn samples((_, sizes, batch): Case) -> usize {
+    (300_000 / (sizes[0] * batch)).clamp(20, 3000)
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
 fn train_step(c: &mut Criterion) {
     let devices = || std::iter::once(Device::cpu()).chain(Device::gpu().ok().filter(|gpu| !gpu.is_software()));
     for device in devices() {
-        CASES.iter().for_each(|case| parts(*case, &device));
+        for case in CASES {
+            parts(case, &device);
+            parts_traced(case, &device);
+        }
     }
     let mut group = c.benchmark_group("train_step");
     for device in devices() {
@@ -113,14 +162,24 @@ fn train_step(c: &mut Criterion) {
                 b.iter(|| learner.step(|_| ()));
                 learner.net.parameters()[0].1.tensor().to_vec::<f32>().expect("the queued steps ran");
             });
+            let mut traced = Traced::new(case, &device);
+            group.bench_function(BenchmarkId::new(format!("{}, traced", case.0), device.kind()), |b| {
+                b.iter(|| traced.step());
+                traced.learner.net.parameters()[0].1.tensor().to_vec::<f32>().expect("the queued steps ran");
+            });
         }
     }
     group.finish();
 }
 
-/// A step of the case of this name.
+/// A step of the case of this name, traced or not.
 fn asked(name: &str) -> Box<dyn FnMut()> {
-    let case = CASES.into_iter().find(|case| case.0 == name).expect("a case of this name");
+    let (of, traced) = name.strip_suffix(", traced").map_or((name, false), |of| (of, true));
+    let case = CASES.into_iter().find(|case| case.0 == of).expect("a case of this name");
+    if traced {
+        let mut traced = Traced::new(case, &Device::cpu());
+        return Box::new(move || traced.step());
+    }
     let mut learner = Learner::new(case, &Device::cpu());
     Box::new(move || learner.step(|_| ()))
 }

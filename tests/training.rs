@@ -1,6 +1,8 @@
 //! Training on known data from known weights, against what torch, jax and Keras compute.
 
 mod common;
+#[path = "training/traced.rs"]
+mod traced;
 
 use common::{alone, devices, gpu};
 use tilework::data::{Target, digits};

@@ -12,7 +12,7 @@ use crate::rng::Rng;
 use crate::tensor::Tensor;
 use crate::tensor::record::no_grad;
 use crate::train::checkpoint::{Notes, pack, take, unpack};
-use crate::train::{Cancel, EarlyStopping, Examples, History, Job, Objective, Progress, Standing, Trainer};
+use crate::train::{Cancel, EarlyStopping, Examples, History, Job, Objective, Progress, Recording, Standing, Trainer};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -235,6 +235,7 @@ impl FittedMlp {
         let mut trainer = Trainer {
             epochs: settings.epochs,
             batch_size: settings.batch_size,
+            recording: Recording::Once,
             seed: settings.seed,
             early_stopping: settings.patience.map(|patience| EarlyStopping { patience, min_delta: 0.0 }),
             cancel: settings.cancel.0,

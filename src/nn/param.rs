@@ -59,14 +59,14 @@ impl Param {
         Ok(())
     }
 
-    /// Replaces its values by those of the flat tensor `all` from element `start` on: a view of them.
-    pub(crate) fn set_part(&self, all: &Tensor, start: usize) -> Result<()> {
+    /// Replaces its values by those of the flat tensor `all` from element `start` on: a view of them. Gives their number.
+    pub(crate) fn set_part(&self, all: &Tensor, start: usize) -> Result<usize> {
         let mut own = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let (old, all) = (own.value()?, all.value()?);
         let layout = Layout::contiguous(old.layout.shape).at(all.layout.offset + start);
         let (device, slot, node) = (all.device.clone(), all.slot.clone(), old.node.clone());
         *own = Tensor::new(Value { device, slot, layout, node });
-        Ok(())
+        Ok(layout.numel())
     }
 
     /// The parameter's identity to autograd.

@@ -24,7 +24,7 @@ mod matmul;
 mod norm;
 mod order;
 mod pad;
-mod random;
+pub(crate) mod random;
 mod reduce;
 mod reduce_cpu;
 pub(crate) mod row;

@@ -39,6 +39,11 @@ struct Random {
     shape: Shape,
 }
 
+/// Whether a kernel draws random numbers: other ones at each call, by its scalars.
+pub(crate) fn draws(kernel: &dyn Kernel) -> bool {
+    kernel.as_any().is::<Random>()
+}
+
 impl Kernel for Random {
     fn name(&self) -> &'static str {
         match self.draw {

@@ -3,9 +3,11 @@
 mod flat;
 mod rules;
 mod schedule;
+mod traced;
 
 pub use rules::{AdaGrad, Adam, AdamW, Momentum, RmsProp, Sgd};
 pub use schedule::{Constant, Cosine, Goal, OnPlateau, OneCycle, Per, Plateau, Schedule, StepDecay, Threshold, WarmUp};
+pub use traced::TracedStep;
 
 use crate::autograd::Gradients;
 use crate::error::{Error, Result};
@@ -112,19 +114,46 @@ impl Optimizer {
     }
 
     fn apply(&mut self, found: &[usize], gradients: Vec<Tensor>) -> Result<()> {
-        let at = At { lr: self.lr, step: self.step + 1 };
+        let at = self.next();
         let weights: Vec<Tensor> = found.iter().map(|&i| self.params[i].1.tensor()).collect();
-        let total: usize = weights.iter().map(Tensor::numel).sum();
         let all = found.len() == self.params.len();
         let slots: Vec<Tensor> = match all {
             true => self.slots.clone(),
             false => self.slots.iter().map(|slot| self.parts(slot, found)).collect(),
         };
-        let flat = flatten(&weights);
-        let dtype = flat.dtype();
-        let (w, new_slots) = self.rule.update(at, &flat, &flatten(&gradients), &slots);
-        drop((gradients, flat)); // held no longer, they are never written as tensors of their own
-        let w = w.contiguous();
+        let (flat, gradient) = (flatten(&weights), flatten(&gradients));
+        let (w, new_slots) = self.updated(at, &flat, &gradient, &slots)?;
+        drop((gradients, gradient, flat)); // held no longer, they are never written as tensors of their own
+        let new_slots = match all {
+            true => new_slots,
+            false => self.slots.iter().zip(&new_slots).map(|(old, new)| self.with_parts(old, new, found)).collect(),
+        };
+        for slot in &new_slots {
+            slot.check()?;
+        }
+        self.place(&w, found.iter().copied())?;
+        (self.slots, self.step) = (new_slots, at.step);
+        Ok(())
+    }
+
+    /// Makes parameters views of the flat tensor `w`, one after the other.
+    fn place(&self, w: &Tensor, which: impl Iterator<Item = usize>) -> Result<()> {
+        let mut start = 0;
+        for i in which {
+            start += self.params[i].1.set_part(w, start)?;
+        }
+        Ok(())
+    }
+
+    /// When the next update happens.
+    fn next(&self) -> At {
+        At { lr: self.lr, step: self.step + 1 }
+    }
+
+    /// What the rule makes of flat parameters, their gradient and slots: flat too.
+    fn updated(&self, at: At, flat: &Tensor, gradient: &Tensor, slots: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        let (w, new_slots) = self.rule.update(at, flat, gradient, slots);
+        let (w, total) = (w.contiguous(), flat.numel());
         for (part, tensor) in [("parameters", &w)].into_iter().chain(self.rule.slots().iter().copied().zip(&new_slots))
         {
             if tensor.value()?.layout.numel() != total {
@@ -136,24 +165,11 @@ impl Optimizer {
                 return Err(Error::shape("step", message));
             }
         }
-        if w.dtype() != dtype {
-            let message = format!("the parameters are {dtype}: {} gave {}", self.rule.name(), w.dtype());
+        if w.dtype() != flat.dtype() {
+            let message = format!("the parameters are {}: {} gave {}", flat.dtype(), self.rule.name(), w.dtype());
             return Err(Error::dtype("step", message));
         }
-        let new_slots = match all {
-            true => new_slots,
-            false => self.slots.iter().zip(&new_slots).map(|(old, new)| self.with_parts(old, new, found)).collect(),
-        };
-        for slot in &new_slots {
-            slot.check()?;
-        }
-        let mut start = 0;
-        for (&i, old) in found.iter().zip(&weights) {
-            self.params[i].1.set_part(&w, start)?;
-            start += old.numel();
-        }
-        (self.slots, self.step) = (new_slots, at.step);
-        Ok(())
+        Ok((w, new_slots))
     }
 
     /// Views of a flat slot, one for each parameter.

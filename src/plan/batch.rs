@@ -144,6 +144,14 @@ pub(crate) fn taken<T>(device: &Device, record: impl FnOnce() -> T) -> Result<Op
     Ok(Some((result, calls)))
 }
 
+/// Runs calls that were [`taken`], for whoever holds their outputs.
+///
+/// # Errors
+/// That of running them.
+pub(crate) fn run_taken(device: &Device, calls: &[Call]) -> Result<()> {
+    if calls.is_empty() { Ok(()) } else { batches_of(device)?.plans.run(device, calls) }
+}
+
 /// Calls `run`: on a GPU while nothing else is recorded or run there, so that its queue has all work in one order.
 ///
 /// # Errors

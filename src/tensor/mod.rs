@@ -8,6 +8,7 @@ pub(crate) mod node;
 mod operators;
 mod read;
 pub(crate) mod record;
+pub(crate) mod trace;
 mod traced;
 mod view;
 

@@ -1,17 +1,12 @@
 //! A function of tensors, recorded once and run many times: what recording and planning cost is paid once.
 
-use crate::device::Device;
-use crate::error::{Error, Result};
-use crate::plan::batch::{Call, in_order, settle, taken};
+use crate::error::Result;
 use crate::plan::kernel::Meta;
-use crate::plan::key::Structure;
-use crate::plan::run::Plan;
-use crate::plan::slot::Slot;
-use crate::shape::Layout;
+use crate::tensor::Tensor;
 use crate::tensor::record::no_grad;
-use crate::tensor::{Tensor, Value};
+use crate::tensor::trace::{Trace, metas_of, refused, stand_ins};
+use smallvec::{SmallVec, smallvec};
 use std::fmt;
-use std::sync::Arc;
 
 /// A function of tensors that was recorded for inputs of some shapes, as `jax.jit` or `torch.jit.trace` do: a run binds new inputs
 /// to the finished plan, and records nothing. Worth it for small networks at small batches, where recording costs as much as the
@@ -31,21 +26,8 @@ use std::sync::Arc;
 /// # Ok::<(), tilework::Error>(())
 /// ```
 pub struct Traced {
-    device: Device,
     inputs: Vec<Meta>,
-    plan: Plan,
-    /// What the plan reads from outside.
-    sources: Vec<Source>,
-    vars: Vec<u32>,
-    /// Variables that are offsets into an input: which variable, and of which input.
-    offsets: Vec<(usize, usize)>,
-    /// The storage of the result, by type and elements, and the view of it.
-    output: (Meta, Layout),
-}
-
-enum Source {
-    Input(usize),
-    Fixed(Arc<Slot>),
+    trace: Trace,
 }
 
 impl Traced {
@@ -59,53 +41,10 @@ impl Traced {
         let Some(first) = examples.first() else {
             return Err(refused("no examples: give one tensor of the shape of each input"));
         };
-        let device = first.device().clone();
-        let mut inputs = Vec::with_capacity(examples.len());
-        for example in examples {
-            inputs.push(stand_in(&bound(&device, example)?)?);
-        }
-        let Some((result, calls)) = taken(&device, || no_grad(|| f(&inputs)))? else {
-            return Err(refused(
-                "the function reads values or records more than 512 operations: trace only what lies between reads",
-            ));
-        };
-        let traced = Traced::of(device, &inputs, &result, &calls);
-        // Whoever holds one of these slots all the same is told: left pending, they would be taken for values of later batches.
-        let kept = refused("a tensor that a traced function computed has no values outside it");
-        calls.iter().for_each(|call| call.output.fill(Err(kept.clone())));
-        traced
-    }
-
-    /// The function of `inputs` that `calls` compute, none of which has run.
-    fn of(device: Device, inputs: &[Tensor], result: &Tensor, calls: &[Call]) -> Result<Traced> {
-        let slots: Vec<Arc<Slot>> = inputs.iter().filter_map(|x| Some(x.ok()?.slot.clone())).collect();
-        let value = result.value()?;
-        let structure = Structure::of(calls);
-        let made = |slot: &Arc<Slot>| calls.iter().position(|call| Arc::ptr_eq(&call.output, slot));
-        let Some(call) = made(&value.slot) else {
-            return Err(refused("the function computes nothing: it gives back an input, or what was there before"));
-        };
-        if structure.live.iter().enumerate().any(|(n, &live)| live && n != call) {
-            return Err(refused("the function keeps a tensor that it computed: give back all that is needed as one"));
-        }
-        let plan = Plan::build(&device, &structure.keys(), structure.externals.len())?;
-        let input_of = |slot: &Arc<Slot>| slots.iter().position(|input| Arc::ptr_eq(input, slot));
-        let source = |slot: &&Arc<Slot>| input_of(slot).map_or_else(|| Source::Fixed((*slot).clone()), Source::Input);
-        let mut offsets = Vec::new();
-        let mut var = 0;
-        for call in calls {
-            offsets.extend((var..).zip(&call.inputs).filter_map(|(var, input)| Some((var, input_of(&input.slot)?))));
-            var += call.inputs.len() + 1 + call.scalars.len();
-        }
-        Ok(Traced {
-            inputs: inputs.iter().filter_map(|x| Some(x.ok()?.meta())).collect(),
-            sources: structure.externals.iter().map(source).collect(),
-            vars: plan.variables(calls),
-            offsets,
-            output: (calls[call].meta, value.layout),
-            plan,
-            device,
-        })
+        let device = first.device();
+        let inputs = stand_ins(device, examples)?;
+        let (trace, _) = Trace::record(device, &inputs, || Ok(smallvec![no_grad(|| f(&inputs))]))?;
+        Ok(Traced { inputs: metas_of(&inputs)?, trace })
     }
 
     /// The function of `inputs`, of the shapes and types that it was traced for. Queues or does the work, as other operations do.
@@ -113,77 +52,26 @@ impl Traced {
     /// # Errors
     /// The error that an input carries; another number of inputs, shape, type or device; no memory; a lost device.
     pub fn run(&self, inputs: &[&Tensor]) -> Result<Tensor> {
-        if inputs.len() != self.inputs.len() {
-            let message = format!("traced for {} inputs: given {}", self.inputs.len(), inputs.len());
-            return Err(refused(message));
-        }
-        let mut values = Vec::with_capacity(inputs.len());
-        for (i, (input, wanted)) in inputs.iter().zip(&self.inputs).enumerate() {
-            let given = input.value()?.meta();
-            if given != *wanted {
-                let message = format!(
-                    "input {i} is {}{}: traced for {}{}; trace again for other shapes",
-                    given.dtype, given.shape, wanted.dtype, wanted.shape
-                );
-                return Err(refused(message));
-            }
-            values.push(bound(&self.device, input)?);
-        }
-        let mut vars = self.vars.clone();
-        for &(var, input) in &self.offsets {
-            vars[var] += values[input].layout.offset as u32; // stand-ins begin at 0
-        }
-        let externals: Vec<&Arc<Slot>> = self
-            .sources
-            .iter()
-            .map(|source| match source {
-                Source::Input(i) => &values[*i].slot,
-                Source::Fixed(slot) => slot,
-            })
-            .collect();
-        let (meta, layout) = self.output;
-        let slot = Arc::new(Slot::empty(meta.dtype, meta.shape.numel()));
-        in_order(&self.device, || self.plan.run(&self.device, &externals, &vars, |_, buffer| slot.fill(Ok(buffer))))?;
-        Ok(Tensor::new(Value { device: self.device.clone(), slot, layout, node: None }))
+        let mut values = SmallVec::new();
+        self.trace.bind(inputs, &self.inputs, &mut values)?;
+        let result = self.trace.run(&values, self.trace.vars.clone())?.pop();
+        result.ok_or_else(|| refused("the function has no result"))
     }
 }
 
 impl fmt::Debug for Traced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (meta, layout) = &self.output;
-        let inputs: Vec<String> = self.inputs.iter().map(|meta| format!("{}{}", meta.dtype, meta.shape)).collect();
-        write!(f, "Traced({} -> {}{}, {})", inputs.join(", "), meta.dtype, layout.shape, self.device.kind())
+        let say = |meta: &Meta| format!("{}{}", meta.dtype, meta.shape);
+        let inputs: Vec<String> = self.inputs.iter().map(say).collect();
+        let results: Vec<String> = self.trace.results().map(|meta| say(&meta)).collect();
+        write!(f, "Traced({} -> {}, {})", inputs.join(", "), results.join(", "), self.trace.device.kind())
     }
-}
-
-/// The values of an input, computed, row by row in one piece of its storage.
-fn bound(device: &Device, input: &Tensor) -> Result<Value> {
-    if input.device() != device {
-        let message = format!("an input is on {}, another on {device}; move it with to_device", input.device());
-        return Err(refused(message));
-    }
-    let value = no_grad(|| input.contiguous()).value()?.clone();
-    if value.slot.is_pending() {
-        settle(device, &value.slot)?;
-    }
-    value.slot.buffer()?;
-    Ok(value)
-}
-
-/// The same values in a slot of their own, as if they began it: what reads it is known by the slot.
-fn stand_in(value: &Value) -> Result<Tensor> {
-    let (slot, layout) = (&value.slot, Layout::contiguous(value.layout.shape));
-    let own = Slot::filled(slot.dtype, slot.len, slot.buffer()?.clone());
-    Ok(Tensor::new(Value { device: value.device.clone(), slot: Arc::new(own), layout, node: None }))
-}
-
-fn refused(message: impl Into<String>) -> Error {
-    Error::argument("trace", message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Device;
     use crate::nn::{Linear, Module, Relu, Sequential};
     use crate::{DType, Rng};
 
@@ -280,8 +168,8 @@ mod tests {
             }),
             "keeps a tensor",
         );
-        assert!(kept.unwrap().to_vec::<f32>().is_err());
-        // Nor has one that is kept while nothing, or itself, is given back: it stands for no value of a later batch.
+        assert_eq!(kept.unwrap().to_vec::<f32>().unwrap(), (&x * 2.0).to_vec::<f32>().unwrap());
+        // One that is kept while nothing, or itself, is given back stands for no value of a later batch.
         let (mut beside, mut itself) = (None, None);
         says(
             Traced::new(&[&x], |x| {
@@ -291,11 +179,10 @@ mod tests {
             "computes nothing",
         );
         Traced::new(&[&x], |x| itself.insert(x[0].exp()).clone()).unwrap();
-        for kept in [beside.unwrap(), itself.unwrap()] {
-            let first = &x * 5.0;
-            let error = (&kept + &first).to_vec::<f32>().unwrap_err().to_string();
-            assert!(error.contains("no values outside"), "{error}");
-        }
+        let first = &x * 5.0;
+        assert_eq!((&beside.unwrap() + &first).to_vec::<f32>().unwrap(), (&x * 7.0).to_vec::<f32>().unwrap());
+        let error = (&itself.unwrap() + &(&x * 5.0)).to_vec::<f32>().unwrap_err().to_string();
+        assert!(error.contains("no values outside"), "{error}");
         let traced = Traced::new(&[&x], |x| x[0].exp()).unwrap();
         let fails = |inputs: &[&Tensor], words: &str| {
             let error = traced.run(inputs).unwrap_err().to_string();

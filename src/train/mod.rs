@@ -4,9 +4,11 @@
 pub(crate) mod checkpoint;
 mod examples;
 mod progress;
+mod step;
 
 pub use examples::Examples;
 pub use progress::{Cancel, EpochRecord, Event, History, Progress, Silent};
+pub use step::Recording;
 
 use crate::cost::Work;
 use crate::device::DeviceKind;
@@ -22,6 +24,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
+use step::{Measured, Steps};
 
 /// Steps between two looks at the loss on a GPU: each look waits for the device.
 const LOOK_EVERY: usize = 32;
@@ -166,6 +169,8 @@ pub struct Trainer {
     pub batch_size: usize,
     /// The order of rows.
     pub order: Order,
+    /// How steps are recorded.
+    pub recording: Recording,
     /// Of the shuffles.
     pub seed: u64,
     /// Limits the norm of all gradients together.
@@ -187,6 +192,7 @@ impl Default for Trainer {
             epochs: 10,
             batch_size: 32,
             order: Order::Shuffled,
+            recording: Recording::EachStep,
             seed: 0,
             clip_norm: None,
             early_stopping: None,
@@ -267,11 +273,12 @@ impl Trainer {
         let (samples, steps) = (job.train.rows(), job.train.rows().div_ceil(self.batch_size));
         let device = job.train.x.device().clone();
         job.tell(&Event::Start { epochs: self.epochs, done, steps, samples, parameters, device: &device });
+        let mut taken = Steps::new(self.recording, job.net);
         for epoch in done + 1..=self.epochs {
             if at.history.stopped.is_some() {
                 break; // a resumed run that had come to its end
             }
-            let record = self.epoch(epoch, &mut at, &mut job)?;
+            let record = self.epoch(epoch, &mut at, &mut job, &mut taken)?;
             job.tell(&Event::Epoch(&record));
             at.history.epochs.push(record);
             at.schedule = self.schedule.as_ref().map_or(Value::Null, |schedule| schedule.state());
@@ -292,7 +299,7 @@ impl Trainer {
         Ok(at)
     }
 
-    fn epoch(&mut self, epoch: usize, at: &mut Standing, job: &mut Job<'_>) -> Result<EpochRecord> {
+    fn epoch(&mut self, epoch: usize, at: &mut Standing, job: &mut Job<'_>, taken: &mut Steps) -> Result<EpochRecord> {
         let (net, objective) = (job.net, job.objective);
         let began = Instant::now();
         let before = Before { net: net.state(), optimizer: job.optimizer.state(), steps: job.optimizer.steps() };
@@ -316,14 +323,8 @@ impl Trainer {
                 job.optimizer.set_learning_rate(rate);
             }
             let batch = data.slice((step - 1) * self.batch_size, rows.min(step * self.batch_size));
-            let prediction = net.forward(&batch.x);
-            let loss = objective.loss.loss(&prediction, &batch.y);
-            sums.add(objective, &prediction, &loss, &batch);
-            let mut grads = loss.backward()?;
-            if let Some(limit) = self.clip_norm {
-                let _norm = grads.clip_norm(limit);
-            }
-            job.optimizer.step(grads)?;
+            let measured = taken.step(objective, net, job.optimizer, &batch, self.clip_norm)?;
+            sums.add(measured, batch.rows());
             let mut seen = (None, None);
             if step % look == 0 || step == steps {
                 seen = sums.read(step).map_err(|found| before.put_back(found, epoch, net, job.optimizer))?;
@@ -363,7 +364,8 @@ impl Trainer {
             for start in (0..data.rows()).step_by(self.batch_size.max(1)) {
                 let batch = data.slice(start, data.rows().min(start + self.batch_size.max(1)));
                 let prediction = net.forward(&batch.x);
-                sums.add(objective, &prediction, &objective.loss.loss(&prediction, &batch.y), &batch);
+                let loss = objective.loss.loss(&prediction, &batch.y);
+                sums.add(Measured::new(objective, &prediction, &loss, &batch), batch.rows());
             }
         });
         sums.total()?;
@@ -431,11 +433,8 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, objective: Objective<'_>, prediction: &Tensor, loss: &Tensor, batch: &Examples) {
+    fn add(&mut self, Measured { loss, hits }: Measured, rows: usize) {
         no_grad(|| {
-            let rows = batch.rows();
-            let (loss, prediction) = (loss.detach() * rows as f32, prediction.detach());
-            let hits = objective.hits.map(|hits| hits(&prediction, &batch.y));
             self.pending = Some(match self.pending.take() {
                 None => (loss, hits),
                 Some((sum, have)) => (sum + loss, have.zip(hits).map(|(a, b)| a + b)),
