@@ -174,7 +174,7 @@ CASES = {
         "GB/s",
         [(name, lambda name=name: formula(name), 4e-9 * arrays * (ELEMENTS // (4 if name == "softmax" else 1))) for name, arrays in FORMULAS],
     ),
-    "train_step": ("µs", [(name, lambda s=sizes, b=batch: training(s, b), 0) for name, sizes, batch in TRAINING]),
+    "train_step": ("µs", [(name + how, lambda s=sizes, b=batch: training(s, b), 0) for name, sizes, batch in TRAINING for how in ("", ", traced")]),
     "inference": ("µs", [(name + how, lambda s=sizes: prediction(s), 0) for name, sizes in PREDICTION for how in ("", ", traced")]),
 }
 
