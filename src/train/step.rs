@@ -41,8 +41,10 @@ impl Measured {
 /// Takes steps, in the way that was asked for.
 pub(super) enum Steps {
     EachStep,
-    /// The step of the first batch's shape, once it was traced.
-    Once(Option<TracedStep>),
+    /// The first is to be traced.
+    ToTrace,
+    /// That of the first batch's shape.
+    Traced(Box<TracedStep>),
 }
 
 impl Steps {
@@ -50,7 +52,7 @@ impl Steps {
         let mut changes = false;
         walk(net, &mut |_, item| changes |= matches!(item, Item::Random(_) | Item::Buffer(_)));
         match recording {
-            Recording::Once if !changes => Steps::Once(None),
+            Recording::Once if !changes => Steps::ToTrace,
             _ => Steps::EachStep,
         }
     }
@@ -75,20 +77,20 @@ impl Steps {
             Ok((grads, measured))
         };
         let tensors = [&batch.x, &batch.y];
-        if let Steps::Once(None) = self {
+        if let Steps::ToTrace = self {
             let traced = TracedStep::of(optimizer, &tensors, |x| {
                 let (grads, measured) = record(&Examples { x: x[0].clone(), y: x[1].clone() })?;
                 Ok((grads, [measured.loss].into_iter().chain(measured.hits).collect()))
             });
             *self = match traced {
-                Ok(step) => Steps::Once(Some(step)),
+                Ok(step) => Steps::Traced(Box::new(step)),
                 Err(error) => {
                     log::debug!("fit: each step is recorded: {error}");
                     Steps::EachStep
                 }
             };
         }
-        if let Steps::Once(Some(step)) = self
+        if let Steps::Traced(step) = self
             && step.takes(&tensors)
         {
             let mut results = step.results(optimizer, &tensors)?.into_iter();
