@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tilework::models::selection::*;
-use tilework::models::{Answers, MODELS, Needs, Prediction, Predicts, Problem, Row};
+use tilework::models::{Answers, Ended, MODELS, Needs, Prediction, Predicts, Problem, Row};
 use tilework::{Error, Result, Rng};
 
 /// Predicts the mean of the rows learnt from times the setting `factor`.
@@ -24,6 +24,7 @@ impl Trial for Means {
             predicted: Prediction::Values(vec![factor * mean; rows.len()]),
             probabilities: None,
             decision: None,
+            ended: Ended::default(),
         };
         match factor < 0.0 {
             true => Err(Error::Cancelled { op: "a trial that fails" }),

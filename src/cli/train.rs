@@ -111,6 +111,7 @@ struct Summary<'a> {
     seed: u64,
     seconds: Seconds,
     metrics: Value,
+    converged: bool,
     out: String,
 }
 
@@ -208,6 +209,8 @@ fn network(args: &TrainArgs) -> Outcome {
     };
     let fit = fit.elapsed().as_secs_f64();
     drop(bar);
+    let warning = models::of_network(&model, &out);
+    warning.iter().for_each(note);
 
     let scored = Scored::of_network(&model, &parts.test)?;
     let drawing =
@@ -218,7 +221,7 @@ fn network(args: &TrainArgs) -> Outcome {
     }
     if let Some(path) = &args.report {
         let data = args.data.display().to_string();
-        let html = models::network_page(&model, &scored, (&data, &parts.line), fit)?;
+        let html = models::network_page(&model, &scored, (&data, &parts.line), fit, warning)?;
         write_atomic(path, |file| file.write_all(html.as_bytes()))?;
     }
     if args.json {
@@ -233,6 +236,7 @@ fn network(args: &TrainArgs) -> Outcome {
             seed: settings.seed,
             seconds: Seconds { fit, total: began.elapsed().as_secs_f64() },
             metrics: scored.json(),
+            converged: model.converged(),
             out: out.display().to_string(),
         };
         return say(serde_json::to_string(&summary).map_err(|e| Failure::failed(format!("summary: {e}")))?);

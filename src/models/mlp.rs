@@ -1,6 +1,6 @@
 //! A network of dense layers as an estimator: a data set in, a model file out.
 
-use super::network::{Activation, network};
+use super::network::{Activation, Plateau, network};
 use crate::cost::Work;
 use crate::data::{Dataset, Schema, Standardizer, Target, Task, stratified_split};
 use crate::device::Device;
@@ -373,6 +373,14 @@ impl FittedMlp {
     /// Its epochs in numbers.
     pub fn history(&self) -> &History {
         &self.standing.history
+    }
+
+    /// Whether its training came to an end before its epochs did: it was stopped early, or scikit-learn's networks would have ended
+    /// there by their defaults, after more than 10 epochs in a row whose loss was not below the lowest before by 1e-4. One that has not
+    /// may predict otherwise after more epochs: [`Mlp::resume`] goes on with it.
+    pub fn converged(&self) -> bool {
+        let (history, mut plateau) = (self.history(), Plateau::new(1e-4, 10));
+        history.stopped.is_some() || history.epochs.iter().any(|epoch| plateau.reached(epoch.loss))
     }
 
     /// Numbers that were learnt.

@@ -83,13 +83,14 @@ fn the_summary_is_one_line_of_json() {
     assert_eq!(out.lines().count(), 1);
     let json: Value = serde_json::from_str(&out).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&json), "data device epochs metrics model out parameters rows seconds seed steps");
+    assert_eq!(keys(&json), "converged data device epochs metrics model out parameters rows seconds seed steps");
     assert_eq!(
         json["device"],
         serde_json::json!({"kind": "cpu", "name": json["device"]["name"], "reason": "asked for"})
     );
     assert_eq!(json["rows"], serde_json::json!({"train": 1347, "test": 450}));
     assert_eq!((&json["model"], &json["data"], &json["epochs"]), (&"mlp".into(), &"digits".into(), &2.into()));
+    assert_eq!(json["converged"], false, "two epochs are too few to say so");
     assert_eq!((&json["parameters"], &json["steps"]), (&(64 * 128 + 128 + 128 * 10 + 10).into(), &86.into()));
     assert!(json["seconds"]["fit"].as_f64().unwrap() <= json["seconds"]["total"].as_f64().unwrap());
     let others = "accuracy average_precision balanced_accuracy brier cohen_kappa f1_macro f1_weighted log_loss matthews \

@@ -135,10 +135,68 @@ fn a_fit_that_ends_early_or_finds_less_says_so() {
     let doubled = (0..30).map(|i| format!("{i},{},{}.5\n", 2 * i, i % 4)).collect::<String>();
     fs::write(folder.join("doubled.csv"), format!("a,b,y\n{doubled}")).unwrap();
     let said = said(folder, "train doubled.csv --model linear --device cpu --out m --report r.html");
-    assert!(said.contains("warning: rank 1 of 2 features: some follow from others"), "{said}");
+    assert!(
+        said.contains("warning: rank 1 of 2 features: 1 follows from others; what is predicted is sound"),
+        "{said}"
+    );
     assert!(fs::read_to_string(folder.join("r.html")).unwrap().contains("<th>warning</th><td>rank 1 of 2"));
     let out = json(folder, "train doubled.csv --model linear --device cpu --out m --json");
     assert_eq!((&out["rank"], &out["converged"], &out["features"]), (&1.into(), &serde_json::Value::Null, &2.into()));
+}
+
+#[test]
+fn the_network_says_whether_its_loss_had_come_to_rest() {
+    let folder = file("c.csv", "x,y", |i| format!("{},2.5", i % 7));
+    let folder = folder.path();
+    for (epochs, converged) in [(10, false), (200, true)] {
+        let line = format!("train c.csv --epochs {epochs} --lr 0.01 --device cpu --out m");
+        let said = said(folder, &format!("{line} --report r.html"));
+        let warning = format!("mlp has not converged in {epochs} epochs: it may predict otherwise after more");
+        assert_eq!(said.contains(&format!("warning: {warning}")), !converged, "{said}");
+        assert_eq!(said.contains("--resume m "), !converged, "{said}");
+        let page = fs::read_to_string(folder.join("r.html")).unwrap();
+        assert_eq!(page.contains(&format!("<th>warning</th><td>{warning}")), !converged);
+        assert_eq!(json(folder, &format!("{line} --json"))["converged"], converged);
+    }
+}
+
+#[test]
+fn a_comparison_says_which_models_have_not_converged() {
+    let folder = folder();
+    // So few steps as 60 rows have in 200 passes do not bring a network to rest; a tree has nothing to come to.
+    let line = "compare classes.csv --models tree,logistic,mlp-classifier --cv 2 --device cpu";
+    let output = run(folder.path(), line);
+    let (out, said) = (text(&output.stdout), text(&output.stderr));
+    assert!(said.contains("\nwarning: not converged: mlp-classifier; "), "{said}");
+    for line in out.lines() {
+        let expected = line.starts_with("mlp-classifier");
+        assert_eq!(line.ends_with("  not converged in 2 of 2 folds"), expected, "{out}");
+    }
+    let models = &json(folder.path(), &format!("{line} --json"))["models"];
+    let of = |name: &str| &models.as_array().unwrap().iter().find(|model| model["model"] == name).unwrap()["converged"];
+    assert_eq!((of("mlp-classifier"), of("logistic-regression")), (&false.into(), &true.into()));
+    assert!(of("decision-tree-classifier").is_null());
+}
+
+#[test]
+fn columns_that_follow_from_others_are_warned_of_but_for_the_levels_of_texts() {
+    let (towns, regions) = (["Ulm", "Bonn", "Kiel"], ["south", "west", "north"]);
+    let folder = file("t.csv", "a,town,plan,region,y", |i| {
+        format!("{},{},{},{},{}.5", i % 11, towns[i % 3], ["s", "l"][i / 3 % 2], regions[i % 3], i % 7)
+    });
+    let folder = folder.path();
+    let said = |options: &str| said(folder, &format!("train t.csv --model linear {options} --device cpu --out m"));
+    for options in ["--drop region", "--drop region --set fit_intercept=false", "--drop region,town,plan"] {
+        let said = said(options);
+        assert!(!said.contains("warning"), "{options}: {said}");
+    }
+    // The levels of a region say what those of its town do: beside one of them, which the others tell, two more are told.
+    for (options, rank) in [("", 4), ("--set fit_intercept=false", 5)] {
+        let said = said(options);
+        let expected =
+            format!("warning: rank {rank} of 9 features: 2 follow from others, besides a level of each text;");
+        assert!(said.contains(&expected), "{options}: {said}");
+    }
 }
 
 #[test]

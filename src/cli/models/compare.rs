@@ -64,10 +64,18 @@ Examples:
 /// One model's part.
 struct Line {
     row: &'static Row,
-    /// Mean and deviation of each score that it has; or why there are none.
-    scores: Result<Vec<(&'static str, f64, f64)>>,
+    /// What was found; or why nothing was.
+    found: Result<Found>,
+}
+
+/// What is found of a model over the folds.
+struct Found {
+    /// Mean and deviation of each score that it has.
+    scores: Vec<(&'static str, f64, f64)>,
     /// Of a fold: fit and predictions.
     seconds: f64,
+    /// Of each fold whose fit can end before it is done, whether it was.
+    converged: Vec<bool>,
 }
 
 pub(crate) fn run(args: &CompareArgs) -> Outcome {
@@ -111,34 +119,35 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
             ControlFlow::Continue(())
         };
         let began = Instant::now();
-        let scores = tried(row, (args.raw, &device), &whole, &folds, &watch);
+        let found = tried(row, (args.raw, &device), &whole, &folds, &watch);
         let seconds = began.elapsed().as_secs_f64();
         if progress.is_none() {
             note(format_args!("{} of {}: {}: {}", i + 1, rows.len(), row.name, time(seconds)));
         }
-        let (scores, seconds) = match scores {
-            Ok((scores, seconds)) => (Ok(scores), seconds),
-            Err(error) => (Err(error), f64::NAN),
-        };
-        lines.push(Line { row, scores, seconds });
+        lines.push(Line { row, found });
     }
     drop(progress);
+    let short: Vec<&str> = lines.iter().filter(|l| l.converged() == Some(false)).map(|line| line.row.name).collect();
+    if !short.is_empty() {
+        let names = short.join(", ");
+        note(format_args!(
+            "warning: not converged: {names}; what they score may be otherwise after more rounds, which train gives by --set"
+        ));
+    }
     let sign = if choice.greater_is_better { -1.0 } else { 1.0 };
     lines.sort_by(|a, b| (sign * a.of(choice.name)).total_cmp(&(sign * b.of(choice.name))));
     lines.sort_by_key(|line| line.of(choice.name).is_nan());
     if args.json { print_json(&lines, choice, args) } else { print(&lines, choice) }
 }
 
-type Means = (Vec<(&'static str, f64, f64)>, f64);
-
-/// All scores of a kind over the folds, and the mean seconds of a fold.
+/// All scores of a kind over the folds.
 fn tried(
     row: &Row,
     (raw, device): (bool, &Device),
     whole: &Whole,
     folds: &[Fold],
     watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
-) -> Result<Means> {
+) -> Result<Found> {
     let target = Some(whole.target.as_str());
     let pipeline = if raw { Pipeline::raw(row) } else { Pipeline::auto(&whole.table, target, row)?.pipeline };
     let frame = pipeline.frame(&whole.table, target)?.on(device);
@@ -151,13 +160,20 @@ fn tried(
         mean.is_finite().then_some((*name, mean, deviation))
     };
     let seconds = found.seconds.iter().sum::<f64>() / found.seconds.len().max(1) as f64;
-    Ok((found.names.iter().filter_map(mean).collect(), seconds))
+    let converged = found.ended.iter().filter_map(|ended| ended.converged).collect();
+    Ok(Found { scores: found.names.iter().filter_map(mean).collect(), seconds, converged })
 }
 
 impl Line {
     fn of(&self, name: &str) -> f64 {
-        let scores = self.scores.as_deref().unwrap_or_default();
+        let scores = self.found.as_ref().map_or(&[][..], |found| &found.scores);
         scores.iter().find(|(known, ..)| *known == name).map_or(f64::NAN, |(_, mean, _)| *mean)
+    }
+
+    /// Whether the fits of all folds were done when they ended; none of a model that has nothing to be done with.
+    fn converged(&self) -> Option<bool> {
+        let converged = self.found.as_ref().map_or(&[][..], |found| &found.converged);
+        converged.iter().copied().reduce(|all, one| all && one)
     }
 }
 
@@ -168,14 +184,19 @@ fn print(lines: &[Line], choice: &Score) -> Outcome {
     let width = lines.iter().map(|line| line.row.name.len()).max().unwrap_or(0).max("model".len());
     say(format_args!("{:width$}  {:>19}  {:>10}  {:>10}", "model", choice.name, second.unwrap_or(""), "fold"))?;
     for line in lines {
-        match &line.scores {
+        match &line.found {
             Err(error) => say(format_args!("{:width$}  {error}", line.row.name))?,
-            Ok(scores) => {
+            Ok(Found { scores, seconds, converged }) => {
                 let of = |name: &str| scores.iter().find(|(known, ..)| *known == name);
                 let main =
                     of(choice.name).map_or_else(String::new, |(_, m, d)| format!("{} ± {}", digits(*m), digits(*d)));
                 let other = second.and_then(of).map_or_else(String::new, |(_, mean, _)| digits(*mean));
-                say(format_args!("{:width$}  {main:>19}  {other:>10}  {:>10}", line.row.name, time(line.seconds)))?;
+                let short = match converged.iter().filter(|converged| !**converged).count() {
+                    0 => String::new(),
+                    folds => format!("  not converged in {folds} of {}", count(converged.len(), "fold")),
+                };
+                let seconds = time(*seconds);
+                say(format_args!("{:width$}  {main:>19}  {other:>10}  {seconds:>10}{short}", line.row.name))?;
             }
         }
     }
@@ -183,14 +204,14 @@ fn print(lines: &[Line], choice: &Score) -> Outcome {
 }
 
 fn print_json(lines: &[Line], choice: &Score, args: &CompareArgs) -> Outcome {
-    let one = |line: &Line| match &line.scores {
+    let one = |line: &Line| match &line.found {
         Err(error) => value!({"model": line.row.name, "error": error.to_string()}),
-        Ok(scores) => {
+        Ok(Found { scores, seconds, .. }) => {
             let score = |(name, mean, deviation): &(&str, f64, f64)| {
                 ((*name).to_owned(), value!({"mean": mean, "deviation": deviation}))
             };
             let scores: serde_json::Map<_, _> = scores.iter().map(score).collect();
-            value!({"model": line.row.name, "scores": scores, "seconds": line.seconds})
+            value!({"model": line.row.name, "scores": scores, "seconds": seconds, "converged": line.converged()})
         }
     };
     let all: Vec<_> = lines.iter().map(one).collect();

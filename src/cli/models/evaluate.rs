@@ -5,6 +5,7 @@ use super::super::{input, note, say};
 use super::fitted::on_table;
 use super::page::Page;
 use super::scored::Scored;
+use super::warnings::as_facts;
 use super::{Loaded, json, load};
 use crate::data::{Dataset, Table};
 use crate::device::Device;
@@ -110,13 +111,14 @@ pub(crate) fn network_page(
     scored: &Scored,
     (data, line): (&str, &str),
     seconds: f64,
+    warning: Option<String>,
 ) -> Outcome<String> {
     let mut page = Page::new("mlp", data);
     let settings = match serde_json::to_value(model.settings()) {
         Ok(serde_json::Value::Object(settings)) => settings,
         _ => serde_json::Map::new(),
     };
-    page.facts(line, &[], &settings, seconds, &[]);
+    page.facts(line, &[], &settings, seconds, &as_facts(warning));
     page.scores(scored, "test")?;
     Ok(page.html())
 }

@@ -12,6 +12,7 @@ mod parts;
 mod scored;
 mod train;
 mod values;
+mod warnings;
 mod watch;
 
 pub(super) use compare::{CompareArgs, run as compare};
@@ -21,6 +22,7 @@ pub(super) use fitted::{Loaded, load, predictions};
 pub(super) use names::{Integers, is_mlp};
 pub(super) use scored::Scored;
 pub(super) use train::{Common, ModelArgs, run as train};
+pub(super) use warnings::of_network;
 
 use super::failure::{Failure, Outcome};
 use crate::models::selection::{Fold, KFold, Score, StratifiedKFold, TimeSeriesSplit};

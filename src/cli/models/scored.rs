@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{ClassificationReport, ConfusionMatrix};
 use crate::models::prepare::{FittedPipeline, Frame};
 use crate::models::selection::{Outcomes, SCORES};
-use crate::models::{Answers, FittedMlp, Prediction};
+use crate::models::{Answers, Ended, FittedMlp, Prediction};
 use ndarray::Array2;
 use serde_json::{Map, Value};
 
@@ -37,6 +37,7 @@ impl Scored {
                 predicted: Prediction::Values(wide(model.predict_values(data.features())?)),
                 probabilities: None,
                 decision: None,
+                ended: Ended::default(),
             },
             Target::Labels(truth) => {
                 let p = wide(model.predict_proba(data.features())?);
@@ -48,6 +49,7 @@ impl Scored {
                     predicted: Prediction::Labels(model.predict(data.features())?),
                     probabilities: Some(p),
                     decision: None,
+                    ended: Ended::default(),
                 }
             }
         };

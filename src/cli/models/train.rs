@@ -11,6 +11,7 @@ use super::page::{Page, Trials};
 use super::parts::{Parts, Whole, constant, describe, held_out, streamed};
 use super::scored::Scored;
 use super::values::{axis, refused, settings, shown};
+use super::warnings::{as_facts, warnings};
 use super::watch::Fits;
 use super::{Held, explain, folds, json, names, other_sort, time};
 use crate::data::{Stream, Table};
@@ -324,31 +325,6 @@ fn share_held(fitted: &FittedPipeline, table: &Table, frame: &Frame) -> Outcome<
     Ok(Some(within as f64 / truth.len() as f64))
 }
 
-/// What is said of a fit that ended before it was done, or found less than it was asked for.
-fn warnings(fitted: &FittedPipeline) -> Vec<String> {
-    let (kind, ended, settings) = (fitted.model().kind(), fitted.ended(), fitted.settings());
-    let known = Row::named(kind).and_then(|row| row.settings()).unwrap_or_default();
-    let mut lines = Vec::new();
-    if ended.converged == Some(false) {
-        let more = match settings.settings.get("solver").and_then(Value::as_str) {
-            Some("stochastic") => "raise batches.epochs by --set, or ",
-            _ if known.contains_key("max_iter") => "raise max_iter by --set, or ",
-            _ => "",
-        };
-        lines.push(format!(
-            "warning: {kind} has not converged: it may predict otherwise after more rounds; {more}scale the columns"
-        ));
-    }
-    let features = fitted.outputs().len();
-    if let Some(rank) = ended.rank.filter(|rank| *rank < features) {
-        lines.push(format!(
-            "warning: rank {rank} of {features} features: some follow from others, as the levels of a text do; what is \
-             predicted is sound, but other coefficients predict the same; take ridge where coefficients matter"
-        ));
-    }
-    lines
-}
-
 fn candidate_line(candidate: &Candidate, search: &Search) -> String {
     let settings = candidate.settings.iter().map(|(name, value)| format!("{name}={}", shown(value)));
     let settings = settings.collect::<Vec<_>>().join(", ");
@@ -373,9 +349,7 @@ fn search_json(found: &Search) -> Value {
 fn page(common: &Common<'_>, work: &Work, test: &Table, data_line: &str) -> Outcome<String> {
     let mut page = Page::new(work.row.name, &common.data.display().to_string());
     let answers = answers(&work.fitted, work.held);
-    let warnings =
-        warnings(&work.fitted).into_iter().filter_map(|line| Some(("warning", line.split_once(": ")?.1.into())));
-    let notes: Vec<(&str, String)> = answers.into_iter().chain(warnings).collect();
+    let notes: Vec<(&str, String)> = answers.into_iter().chain(as_facts(warnings(&work.fitted))).collect();
     page.facts(data_line, &work.plan.lines, &work.fitted.settings().settings, work.fit_seconds, &notes);
     page.scores(&work.scored, "test")?;
     if let Some(found) = &work.folds {

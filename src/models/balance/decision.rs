@@ -3,7 +3,7 @@
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::selection::{Fold, Outcomes, StratifiedKFold, score};
-use crate::models::{Model, Prediction, Problem};
+use crate::models::{Ended, Model, Prediction, Problem};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,7 @@ impl TunedThreshold {
                 predicted: Prediction::Labels(Vec::new()),
                 probabilities: None,
                 decision: None,
+                ended: Ended::default(),
             };
             if !score.applies(&outcomes) {
                 let message = format!("scoring {:?} is not one of decisions; choose one such as f1_macro", score.name);

@@ -4,7 +4,7 @@ use super::fitted::{Trained, layers};
 use crate::cost::Work;
 use crate::data::{Matrix, shuffled_split, stratified_split};
 use crate::error::{Error, Result};
-use crate::models::network::{Activation, network};
+use crate::models::network::{Activation, Plateau, network};
 use crate::nn::{Module, Param};
 use crate::optim::{Adam, Momentum, Optimizer, Sgd};
 use crate::rng::Rng;
@@ -172,7 +172,7 @@ impl MlpSettings {
         };
         let objective = Objective { loss: &penalised, hits: None };
         let mut standing = Standing::new(self.seed, self.learning_rate_init);
-        let (mut best, mut idle, mut converged) = (f64::INFINITY, 0, false);
+        let (mut plateau, mut converged) = (Plateau::new(self.tol, self.n_iter_no_change), false);
         // Early stopping is the trainer's, which keeps the best parameters: it sees all passes at once.
         let first = if held_out.is_some() { self.max_iter } else { 1 };
         for epochs in first..=self.max_iter {
@@ -180,9 +180,8 @@ impl MlpSettings {
             let job = Job::new(&net, &mut optimizer, objective, &train);
             standing = trainer.run(standing, Job { validation: held_out.as_ref(), ..job })?;
             let loss = standing.history.epochs.last().map_or(f64::INFINITY, |record| record.loss);
-            idle = if loss > best - self.tol { idle + 1 } else { 0 };
-            best = best.min(loss);
-            converged = standing.history.stopped.is_some() || held_out.is_none() && idle > self.n_iter_no_change;
+            let flat = plateau.reached(loss);
+            converged = standing.history.stopped.is_some() || held_out.is_none() && flat;
             if converged {
                 break;
             }

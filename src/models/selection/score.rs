@@ -158,6 +158,7 @@ fn ranked(of: fn(&[u32], &[f64]) -> Result<f64>, truth: &[u32], classes: usize, 
 mod tests {
     use super::*;
     use crate::metrics::Versus;
+    use crate::models::Ended;
     use ndarray::array;
 
     fn outcomes(probabilities: Option<Array2<f64>>) -> Outcomes {
@@ -166,6 +167,7 @@ mod tests {
             predicted: Prediction::Labels(vec![0, 1, 2, 0]),
             probabilities,
             decision: None,
+            ended: Ended::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks};
 use crate::error::{Error, Result};
 use crate::models::prepare::Pipeline;
-use crate::models::{Answers, Model, Prediction, Problem, Row};
+use crate::models::{Answers, Ended, Model, Prediction, Problem, Row};
 use ndarray::Array2;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
@@ -45,6 +45,8 @@ pub struct Outcomes {
     pub probabilities: Option<Array2<f64>>,
     /// As [`Model::decision`].
     pub decision: Option<Array2<f64>>,
+    /// As [`Model::ended`].
+    pub ended: Ended,
 }
 
 impl Outcomes {
@@ -59,6 +61,7 @@ impl Outcomes {
             predicted: model.outcome(problem.x)?,
             probabilities: model.probabilities(problem.x)?,
             decision: model.decision(problem.x)?,
+            ended: model.ended(),
         })
     }
 }
@@ -125,6 +128,8 @@ pub struct CrossValidation {
     pub scores: Vec<Vec<f64>>,
     /// Seconds of each fold: fit and predictions.
     pub seconds: Vec<f64>,
+    /// How the fit of each fold ended.
+    pub ended: Vec<Ended>,
 }
 
 impl CrossValidation {
@@ -155,6 +160,7 @@ pub fn cross_validate(
         names: scores.iter().map(|score| score.name).collect(),
         scores: (0..scores.len()).map(score).collect(),
         seconds: results.iter().map(|done| done.seconds).collect(),
+        ended: results.iter().map(|done| done.ended).collect(),
     })
 }
 
@@ -176,6 +182,7 @@ pub(super) struct Done {
     /// The same on the rows learnt from; none unless asked for.
     pub train: Vec<f64>,
     pub seconds: f64,
+    pub ended: Ended,
 }
 
 /// Runs all jobs (settings, rows to learn from, rows to test on) side by side; results in their order.
@@ -204,7 +211,8 @@ pub(super) fn all(
                 .collect::<Result<Vec<f64>>>(),
             None => Ok(Vec::new()),
         };
-        Ok(Done { test: scored(0)?, train: scored(1)?, seconds })
+        let ended = outcomes.first().map(|outcomes| outcomes.ended).unwrap_or_default();
+        Ok(Done { test: scored(0)?, train: scored(1)?, seconds, ended })
     };
     let mut results: Vec<Option<Result<Done>>> = Vec::new();
     results.resize_with(jobs.len(), || None);
