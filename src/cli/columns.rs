@@ -1,10 +1,10 @@
-//! `--columns`, `--drop`: which columns of a table are read.
+//! `--columns`, `--drop`, `--text`: which columns of a table are read, and what they hold.
 
 use super::failure::{Failure, Outcome};
-use crate::data::{Chosen, ReadOptions};
+use crate::data::{Chosen, Kind, ReadOptions, list};
 use clap::Args;
 
-/// Which columns are read.
+/// Which columns are read, and what they hold.
 #[derive(Args, Clone)]
 pub(super) struct ColumnArgs {
     /// Read these columns alone, and the target, for example age,town
@@ -13,12 +13,19 @@ pub(super) struct ColumnArgs {
     /// Leave these columns out, for example id,name; the model then takes tables with and without them
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     drop: Vec<String>,
+    /// Read these columns as text though they look like numbers, for example zip,plan; the model remembers that they are
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    text: Vec<String>,
 }
 
 impl ColumnArgs {
     /// The first option of these that was given.
     pub fn given(&self) -> Option<&'static str> {
-        let given = [("--columns", !self.columns.is_empty()), ("--drop", !self.drop.is_empty())];
+        let given = [
+            ("--columns", !self.columns.is_empty()),
+            ("--drop", !self.drop.is_empty()),
+            ("--text", !self.text.is_empty()),
+        ];
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
@@ -32,11 +39,48 @@ impl ColumnArgs {
 
     /// How the file to learn from is read.
     pub fn choose(&self, options: ReadOptions, target: Option<&str>) -> ReadOptions {
+        let options = self.text.iter().fold(options, |options, name| options.kind(name, Kind::Text));
         match (self.columns.is_empty(), self.drop.is_empty()) {
             (false, _) => options.only(self.columns.iter().map(String::as_str).chain(target)),
             (true, false) => options.without(&self.drop),
             (true, true) => options,
         }
+    }
+
+    /// Whether a column is read as text because that was asked for.
+    pub fn is_text(&self, column: &str) -> bool {
+        self.text.iter().any(|name| name == column)
+    }
+
+    /// The first column but the target that is read as text because that was asked for.
+    pub fn text_but(&self, target: &str) -> Option<&str> {
+        self.text.iter().map(String::as_str).find(|name| *name != target)
+    }
+
+    /// Refuses a column to be read as text that is not among those of the file that were read, or does not hold text even so.
+    pub fn check<'a>(&self, source: &str, read: impl Iterator<Item = (&'a str, Kind)>) -> Outcome {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let read: Vec<(&str, Kind)> = read.collect();
+        for name in &self.text {
+            match read.iter().find(|(known, _)| known == name) {
+                Some((_, Kind::Text)) => {}
+                Some((_, kind)) => {
+                    let what = kind.noun();
+                    return Err(Failure::usage(format!(
+                        "--text {name}: its cells are {what}s, which models take as numbers; leave it out"
+                    )));
+                }
+                None => {
+                    let names = list(read.iter().map(|(known, _)| *known));
+                    return Err(Failure::failed(format!(
+                        "{source}: no column of that name is read: given {name:?} by --text; there are {names}"
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn parts(
     let name = data.display().to_string();
     let options = match columns {
         Columns::Known(schema) => {
-            chosen.refuse("the file to go on with says which columns are left out")?;
+            chosen.refuse("the file to go on with says which columns are read, and how")?;
             schema.read_options()
         }
         Columns::Target(target) | Columns::Numbers(target) => {
@@ -72,9 +72,18 @@ pub(super) fn parts(
         }
     };
     let mut table = Table::read(data, &options)?;
+    chosen.check(table.source(), table.columns().iter().map(|column| (column.name.as_str(), column.kind())))?;
+    if let Columns::Target(target) | Columns::Numbers(target) = columns
+        && let Some(target) = target.or(table.columns().last().map(|column| column.name.as_str()))
+        && let Some(name) = chosen.text_but(target)
+    {
+        let text = format!("--text {name}: mlp learns from numbers alone; leave it out, or choose another --model");
+        return Err(Failure::usage(text));
+    }
     if let Columns::Target(target) = columns
         && let Some(name) = target.or(table.columns().last().map(|column| column.name.as_str())).map(String::from)
         && table.has_codes(&name)
+        && !chosen.is_text(&name)
     {
         table = Table::read(data, &options.kind(name, Kind::Text))?;
     }

@@ -4,6 +4,7 @@
 mod memory;
 mod models;
 mod said;
+mod texts;
 
 use serde_json::Value;
 use std::fs;

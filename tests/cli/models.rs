@@ -77,7 +77,13 @@ fn a_table_with_gaps_and_text_is_prepared_and_each_step_said() {
     assert!(said.contains("data: mixed.csv: 48 rows to learn from, 12 rows to test on"), "{said}");
     assert!(said.contains("preparation: text as a column of 0 and 1 for each level: town (3 levels)"), "{said}");
     let said = error(folder, "train mixed.csv --model dummy --raw --out m", 1);
-    assert!(said.starts_with("mixed.csv:") && said.contains("(town)"), "{said}");
+    let expected =
+        "(town): column of text where numbers are needed; leave --raw out, which encodes it, or give --drop town";
+    assert_eq!(said, format!("mixed.csv:2:2 {expected}"));
+    assert_eq!(error(folder, "compare mixed.csv --raw", 1), said);
+    fs::write(folder.join("two.csv"), "a,b,c\nx,z,1\ny,z,2\n").unwrap();
+    let said = error(folder, "train two.csv --model tree --raw --out m", 1);
+    assert!(said.ends_with("leave --raw out, which encodes them, or give --drop a,b"), "{said}");
     // A town and a gap that were not there to learn from.
     fs::write(folder.join("other.csv"), "town,age,score\nMars,,1\nUlm,30,2\n").unwrap();
     assert_eq!(good(folder, "predict --model m other.csv").lines().count(), 3);

@@ -5,7 +5,7 @@ use super::super::failure::{Failure, Outcome};
 use super::super::score::digits;
 use super::super::{bar, count, note, say, values as checked};
 use super::names::{Integers, candidates, row};
-use super::parts::{Whole, constant, describe};
+use super::parts::{Whole, check_raw, constant, describe};
 use super::{Held, folds, json, other_sort, time};
 use crate::device::Device;
 use crate::error::Result;
@@ -95,6 +95,9 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
         true => candidates(predicts),
         false => args.models.iter().map(|name| row(name, predicts)).collect::<Outcome<Vec<_>>>()?,
     };
+    if args.raw {
+        check_raw(&whole.table, &whole.target)?;
+    }
     let frame = Frame::of(&whole.table, Some(&whole.target), predicts)?;
     let (rows_of, what) = (count(whole.table.rows(), "row"), describe(&frame));
     note(format_args!("data: {}: {rows_of}; {what}", whole.table.source()));

@@ -49,13 +49,15 @@ impl Whole {
         }
         let options = columns.choose(ReadOptions::lenient(), target);
         let table = Table::read(data, &options)?;
+        columns.check(table.source(), table.columns().iter().map(|column| (column.name.as_str(), column.kind())))?;
         let column = match target {
             Some(name) => table.column(name)?,
             None => table.columns().last().ok_or_else(|| Failure::failed(format!("{}: no columns", data.display())))?,
         };
-        let (name, kind) = (column.name.clone(), kind_of(column.kind(), table.has_codes(&column.name)));
+        let codes = table.has_codes(&column.name) && !columns.is_text(&column.name);
+        let (name, kind) = (column.name.clone(), kind_of(column.kind(), codes));
         let predicts = integers.predicts(kind);
-        let table = match predicts == Predicts::Labels && table.has_codes(&name) {
+        let table = match predicts == Predicts::Labels && codes {
             true => Table::read(data, &options.kind(&name, Kind::Text))?,
             false => table,
         };
@@ -142,14 +144,16 @@ pub(super) fn streamed(
     const MOST: usize = 50_000; // rows to score on: they are in memory, with all that is predicted of them
     let options = common.columns.choose(ReadOptions::lenient(), common.target);
     let stream = Stream::open(common.data, &options)?;
+    common.columns.check(stream.source(), stream.columns().iter().map(|(name, kind)| (name.as_str(), *kind)))?;
     let named = |(name, _): &&(String, Kind)| common.target.is_none_or(|target| name == target);
     let Some((target, kind)) = stream.columns().iter().rev().find(named).cloned() else {
         let (file, name) = (common.data.display(), common.target.unwrap_or_default());
         return Err(Failure::failed(format!("{file}: no column of that name: given {name:?}")));
     };
-    let kind = kind_of(kind, stream.has_codes(&target));
+    let codes = stream.has_codes(&target) && !common.columns.is_text(&target);
+    let kind = kind_of(kind, codes);
     let predicts = integers.predicts(kind);
-    let stream = match predicts == Predicts::Labels && stream.has_codes(&target) {
+    let stream = match predicts == Predicts::Labels && codes {
         true => Stream::open(common.data, &options.kind(&target, Kind::Text))?,
         false => stream,
     };
@@ -169,6 +173,19 @@ pub(super) fn streamed(
     let sample = Pipeline::sample(&train, seed)?;
     let line = (kind == Kind::Integer).then(|| integers.line(&target));
     Ok((train, Parts { train: sample, test, target, origin }, predicts, line))
+}
+
+/// Refuses text among the features of a table whose columns are taken as they are.
+pub(super) fn check_raw(table: &Table, target: &str) -> Outcome {
+    let columns = table.columns().iter().enumerate().filter(|(_, column)| column.name != target);
+    let mut texts = columns.filter(|(_, column)| column.kind() == Kind::Text).peekable();
+    let Some(place) = texts.peek().map(|(index, _)| table.place(0, *index)) else { return Ok(()) };
+    let names: Vec<&str> = texts.map(|(_, column)| column.name.as_str()).collect();
+    let which = if names.len() == 1 { "it" } else { "them" };
+    Err(Failure::failed(format!(
+        "{place}: column of text where numbers are needed; leave --raw out, which encodes {which}, or give --drop {}",
+        names.join(",")
+    )))
 }
 
 /// What is said where all answers are one number.

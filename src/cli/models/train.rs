@@ -8,7 +8,7 @@ use super::classes::ClassArgs;
 use super::fitted::weights;
 use super::names::Integers;
 use super::page::{Page, Trials};
-use super::parts::{Parts, Whole, constant, describe, held_out, streamed};
+use super::parts::{Parts, Whole, check_raw, constant, describe, held_out, streamed};
 use super::scored::Scored;
 use super::values::{axis, refused, settings, shown};
 use super::warnings::{as_facts, warnings};
@@ -136,12 +136,18 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     let (stream, mut parts, predicts, line) = match args.stream {
         true => {
             let (stream, parts, predicts, line) = streamed(common, &integers, seed)?;
+            if args.raw {
+                check_raw(&parts.train, &parts.target)?;
+            }
             (Some(stream), parts, predicts, line)
         }
         false => {
             let whole = Whole::read(common.data, common.target, common.columns, &integers)?;
             let (predicts, line) = (whole.predicts, whole.line.clone());
             names::row(common.model, predicts)?;
+            if args.raw {
+                check_raw(&whole.table, &whole.target)?;
+            }
             (None, whole.parts(common.test, predicts, held)?, predicts, line)
         }
     };
