@@ -200,10 +200,7 @@ pub fn roc_auc_multiclass(
 pub fn precision_recall_curve(truth: &[u32], scores: &[f64]) -> Result<PrecisionRecall> {
     const OP: &str = "precision_recall_curve";
     let points = cumulated(OP, truth, scores)?;
-    let positive = points.last().map_or(0.0, |last| last.1);
-    if positive == 0.0 {
-        return Err(Error::argument(OP, format!("none of {} rows is of class 1; recall means nothing", truth.len())));
-    }
+    let positive = positives(OP, truth, &points)?;
     let of = |value: fn(&Step, f64) -> f64, end: Option<f64>| {
         points.iter().rev().map(|point| value(point, positive)).chain(end).collect()
     };
@@ -220,9 +217,20 @@ pub fn precision_recall_curve(truth: &[u32], scores: &[f64]) -> Result<Precision
 /// # Errors
 /// As [`precision_recall_curve`].
 pub fn average_precision(truth: &[u32], scores: &[f64]) -> Result<f64> {
-    let curve = precision_recall_curve(truth, scores)?;
-    let gains = curve.recall.windows(2).zip(&curve.precision).map(|(pair, precision)| (pair[0] - pair[1]) * precision);
-    Ok(gains.sum())
+    const OP: &str = "average_precision";
+    let points = cumulated(OP, truth, scores)?;
+    let positive = positives(OP, truth, &points)?;
+    // Whole rows are gained, and their number is divided last: a perfect ranking has 1, to the bit.
+    let (sum, _) = points.iter().fold((0.0, 0.0), |(sum, before), &(n, p, _)| (sum + (p - before) * (p / (n + p)), p));
+    Ok(sum / positive)
+}
+
+/// How many rows are of class 1, of the points that [`cumulated`] gave.
+fn positives(op: &'static str, truth: &[u32], points: &[Step]) -> Result<f64> {
+    match points.last() {
+        Some(last) if last.1 > 0.0 => Ok(last.1),
+        _ => Err(Error::argument(op, format!("none of {} rows is of class 1; recall means nothing", truth.len()))),
+    }
 }
 
 /// Probabilities of class 1 against the share of class 1, in `bins` bins: on the diagonal where a probability means what it says.
@@ -290,6 +298,15 @@ mod tests {
         assert!(text.starts_with("roc_auc: needs rows of both classes: all 2 are of class 1"), "{text}");
         assert!(average_precision(&[0, 0], &[0.1, 0.2]).is_err());
         assert_eq!(average_precision(&[1, 1], &[0.1, 0.2]).unwrap(), 1.0);
+    }
+
+    #[test]
+    fn a_perfect_ranking_has_a_precision_of_one_and_no_more() {
+        for rows in 1..200u32 {
+            let scores: Vec<f64> = (0..2 * rows).map(|row| f64::from(row * row)).collect();
+            let truth: Vec<u32> = (0..2 * rows).map(|row| u32::from(row >= rows)).collect();
+            assert_eq!(average_precision(&truth, &scores).unwrap(), 1.0, "{rows}");
+        }
     }
 
     #[test]

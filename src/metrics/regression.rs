@@ -85,10 +85,16 @@ fn constant(truth: &[f64]) -> bool {
 /// ```
 ///
 /// # Errors
-/// As [`mse`].
+/// As [`mse`]; [`Error::Argument`] for one row alone, where scikit-learn gives NaN.
 pub fn r2(truth: &[f64], predicted: &[f64]) -> Result<f64> {
     const OP: &str = "r2";
     let left = mean_square(OP, truth, predicted, |t, p| t - p)?;
+    if truth.len() == 1 {
+        return Err(Error::argument(
+            OP,
+            "one row has no variance to explain; give at least two, or take another score",
+        ));
+    }
     let centre = mean(OP, truth, truth, |t, _| t)?;
     let whole = mean_square(OP, truth, truth, |t, _| t - centre)?;
     Ok(explained(left, whole, constant(truth)))
@@ -124,6 +130,7 @@ mod tests {
     fn a_constant_truth_scores_one_or_zero() {
         assert_eq!(r2(&[0.1; 7], &[0.1; 7]).unwrap(), 1.0);
         assert_eq!(r2(&[0.1; 7], &[0.2; 7]).unwrap(), 0.0);
+        assert_eq!(r2(&[0.1], &[0.1]).map_err(|e| e.code()), Err("argument"), "one row is no spread");
         assert_eq!(explained_variance(&[1.0, 1.0], &[0.5, 0.75]).unwrap(), 0.0);
     }
 

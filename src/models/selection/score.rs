@@ -26,6 +26,8 @@ enum How {
     /// `[N, C]` and `C`.
     Probabilities(fn(&[u32], &[f64], usize) -> Result<f64>),
     Values(fn(&[f64], &[f64]) -> Result<f64>),
+    /// The same of at least two rows.
+    Spread(fn(&[f64], &[f64]) -> Result<f64>),
 }
 
 /// Every score. The first of each sort is the one that models are chosen by unless told otherwise, as in scikit-learn.
@@ -42,7 +44,7 @@ pub const SCORES: &[Score] = &[
     row("average_precision", true, How::Ranking(metrics::average_precision)),
     row("log_loss", false, How::Probabilities(metrics::log_loss)),
     row("brier", false, How::Probabilities(metrics::brier)),
-    row("r2", true, How::Values(metrics::r2)),
+    row("r2", true, How::Spread(metrics::r2)),
     row("explained_variance", true, How::Values(metrics::explained_variance)),
     row("mse", false, How::Values(metrics::mse)),
     row("rmse", false, How::Values(metrics::rmse)),
@@ -79,13 +81,13 @@ impl Score {
     /// What sort of model has it.
     pub fn predicts(&self) -> Predicts {
         match self.how {
-            How::Values(_) => Predicts::Values,
+            How::Values(_) | How::Spread(_) => Predicts::Values,
             _ => Predicts::Labels,
         }
     }
 
     /// Whether a model with these outcomes has it: probabilities or a ranking are not given by all, and rows of one class alone
-    /// have none to be told apart from.
+    /// have none to be told apart from; one row alone has no variance.
     pub fn applies(&self, outcomes: &Outcomes) -> bool {
         let labels = matches!(outcomes.predicted, Prediction::Labels(_));
         match self.how {
@@ -97,6 +99,7 @@ impl Score {
             }
             How::Probabilities(_) => labels && outcomes.probabilities.is_some(),
             How::Values(_) => !labels,
+            How::Spread(_) => matches!(&outcomes.truth, Answers::Values(of) if of.len() > 1),
         }
     }
 
@@ -107,7 +110,9 @@ impl Score {
     /// itself refuses, such as one class alone.
     pub fn of(&self, outcomes: &Outcomes) -> Result<f64> {
         match (self.how, &outcomes.truth, &outcomes.predicted) {
-            (How::Values(of), Answers::Values(truth), Prediction::Values(predicted)) => of(truth, predicted),
+            (How::Values(of) | How::Spread(of), Answers::Values(truth), Prediction::Values(predicted)) => {
+                of(truth, predicted)
+            }
             (How::Labels(of), Answers::Labels(truth, _), Prediction::Labels(predicted)) => of(truth, predicted),
             (How::Probabilities(of), Answers::Labels(truth, classes), _) => match &outcomes.probabilities {
                 Some(p) => of(truth, &flat(p), *classes),
@@ -122,7 +127,7 @@ impl Score {
                 };
                 ranked(of, truth, *classes, scores)
             }
-            (How::Values(_), ..) => Err(self.needs("a model of numbers")),
+            (How::Values(_) | How::Spread(_), ..) => Err(self.needs("a model of numbers")),
             _ => Err(self.needs("a model of classes")),
         }
     }
