@@ -13,7 +13,14 @@ pub(super) fn settled<E: DeserializeOwned>(kind: &'static str, settings: &Value)
         let alone = |name: &str, value: &Value| Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
         let mut each = settings.as_object().into_iter().flatten();
         let wrong = each.find(|(name, value)| E::deserialize(alone(name, value)).is_err());
-        let at = wrong.map_or_else(String::new, |(name, _)| format!("{name}: "));
-        Error::argument(kind, format!("settings: {at}{e}; see the type's documentation"))
+        let what = match wrong {
+            // Serde tells of these the Rust type, and not what it was given.
+            Some((name, value)) if e.to_string().contains("untagged enum") => {
+                format!("{name}: {value} is none of its values")
+            }
+            Some((name, _)) => format!("{name}: {e}"),
+            None => e.to_string(),
+        };
+        Error::argument(kind, format!("settings: {what}; see the type's documentation"))
     })
 }
