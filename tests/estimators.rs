@@ -1,8 +1,5 @@
 //! One battery of checks over every kind of model on every device: what applies of scikit-learn's `check_estimator`, and what
-//! this library promises beside it.
-//!
-//! Types hold the rest of `check_estimator`: settings and rows are borrowed, so that a fit cannot change them; a model that has not
-//! been fitted is no model; rows are matrices, answers numbers or labels, and weights slices of doubles.
+//! this library promises beside it. `map.rs` says of each of scikit-learn's checks what holds it here.
 
 #[path = "estimators/case.rs"]
 mod case;
@@ -16,6 +13,8 @@ mod golden;
 mod input;
 #[path = "estimators/invariance.rs"]
 mod invariance;
+#[path = "estimators/map.rs"]
+mod map;
 #[path = "estimators/outcome.rs"]
 mod outcome;
 #[path = "estimators/settings.rs"]
@@ -24,8 +23,12 @@ mod settings;
 mod shape;
 #[path = "estimators/sparse.rs"]
 mod sparse;
+#[path = "estimators/steps.rs"]
+mod steps;
 #[path = "estimators/stored.rs"]
 mod stored;
+#[path = "estimators/unsupervised.rs"]
+mod unsupervised;
 
 use case::{Case, close, data, fit_with};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -77,6 +80,7 @@ const CHECKS: &[Check] = &[
     ("a class without rows is known and never predicted", outcome::class_without_rows),
     ("a class that counts more is predicted more", outcome::class_weights),
     ("balanced classes are weighted by hand", outcome::balanced_classes),
+    ("a solver says whether it reached its optimum", outcome::ended),
     ("influence is one number a feature", outcome::influence),
     ("a saved model predicts what it did", stored::saved),
     ("steps and model are a pipeline", stored::pipeline),
@@ -89,9 +93,11 @@ const ONCE: &[Check] = &[
     ("settings survive JSON", settings::json),
     ("unknown settings are refused by name", settings::unknown),
     ("settings of the wrong type are refused by name", settings::wrong_type),
+    ("words that are none of a setting's are refused", settings::unknown_words),
     ("settings out of range are refused by name or do no harm", settings::out_of_range),
     ("a fitted model prints itself", settings::prints),
     ("a file cut short is refused", stored::cut_short),
+    ("a table is the matrix that it holds", stored::tables_are_matrices),
     ("columns are found by name, and missing ones named", stored::columns_by_name),
     ("classes have their names back", stored::names_of_classes),
 ];

@@ -136,6 +136,21 @@ impl Case {
         Ok(said)
     }
 
+    /// The same row after row: each row's prediction, its probabilities and its scores.
+    pub fn says_by_row(&self, model: &dyn Model, x: &Array2<f64>) -> Vec<f64> {
+        let said = self.says(model, x.into()).unwrap_or_else(|e| panic!("{self}: {e}"));
+        let scores = [model.probabilities(x.into()).unwrap(), model.decision(x.into()).unwrap()];
+        let widths = std::iter::once(1).chain(scores.iter().flatten().map(|scores| scores.ncols()));
+        let starts = widths.scan(0, |at, width| {
+            let start = *at;
+            *at += width * x.nrows();
+            Some((start, width))
+        });
+        let starts: Vec<_> = starts.collect();
+        let of_row = |row: usize| starts.iter().flat_map(move |(at, width)| at + row * width..at + (row + 1) * width);
+        (0..x.nrows()).flat_map(of_row).map(|at| said[at]).collect()
+    }
+
     /// The numbers behind predictions: values, or probabilities where there are any, or scores, or labels.
     pub fn numbers<'a>(&self, model: &dyn Model, x: impl Into<Matrix<'a>>) -> Vec<f64> {
         let x = x.into();

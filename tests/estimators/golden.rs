@@ -3,6 +3,7 @@
 //! `tests/data/golden` holds a model file of every kind and, beside it, rows that it was asked and its answers. A kind without
 //! one fails here; `TILEWORK_GOLDEN=write cargo test --test estimators golden` writes those that are missing and changes none.
 
+use super::steps::settings;
 use super::{data, fit_with};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -152,29 +153,13 @@ fn of_step(step: &'static TransformerRow) -> Kind {
         if step.missing == tilework::models::Missing::Learnt {
             (learnt.x[[5, 1]], asked[[2, 0]]) = (f64::NAN, f64::NAN);
         }
-        let settings = match step.name {
-            "column-transformer" => json!({
-                "branches": [{"columns": ["x1"], "steps": [{"name": "fill", "kind": "simple-imputer"}]}],
-                "remainder": "passthrough",
-            }),
-            "one-hot-encoder" => json!({"handle_unknown": "ignore"}),
-            "ordinal-encoder" => json!({"unknown_value": -1.0}),
-            "select-k-best" => json!({"k": 2}),
-            "select-from-model" | "rfe" => json!({"estimator": "ridge"}),
-            "rfecv" => json!({"estimator": "ridge", "cv": 3}),
-            "iterative-imputer" => json!({"estimator": "ridge", "max_iter": 2, "add_indicator": true}),
-            "quantile-transformer" => json!({"n_quantiles": 10}),
-            "gaussian-random-projection" | "sparse-random-projection" => json!({"n_components": 2}),
-            _ => json!({}),
-        };
-        let Value::Object(settings) = settings else { panic!("settings are an object") };
         let (model, problem) = match step.uses {
             Uses::Labels => ("dummy-classifier", Problem::new(&learnt.x, &learnt.labels)),
             Uses::Features | Uses::Answers | Uses::Texts => {
                 ("dummy-regressor", Problem::new(&learnt.x, &learnt.values))
             }
         };
-        let step = Step { name: "step".into(), kind: step.name.into(), settings };
+        let step = Step { name: "step".into(), kind: step.name.into(), settings: settings(step.name) };
         let pipeline = Pipeline::raw(Row::named(model).unwrap()).then(step);
         pipeline.learn(&problem).unwrap_or_else(|e| panic!("{e}")).save(path).unwrap();
         rows(&asked)

@@ -53,6 +53,7 @@ pub fn weights_that_are_none(case: &Case) {
         (&[-1.0; 12][..], "weight -1 of row 0"),
         (&[0.0; 12], "weights are 0"),
         (&[1.0; 3], "3 weights"),
+        (&[1.0; 24], "24 weights"),
         (&nan, "weight NaN of row 5"),
     ] {
         let text = case.refusal(&data.problem(case.row).weights(weights));

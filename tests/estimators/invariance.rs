@@ -42,17 +42,17 @@ pub fn threads(case: &Case) {
 pub fn subsets(case: &Case) {
     let data = case.data(40, 3, 65);
     let model = case.fit(&data);
-    let alone = |i: usize| case.numbers(&*model, &data.x.slice(s![i..=i, ..]).to_owned());
+    let alone = |i: usize| case.says_by_row(&*model, &data.x.slice(s![i..=i, ..]).to_owned());
     let alone: Vec<f64> = (0..40).flat_map(alone).collect();
-    close(case, &alone, &case.numbers(&*model, &data.x), case.rounding());
+    close(case, &alone, &case.says_by_row(&*model, &data.x), case.rounding());
 }
 
 pub fn order(case: &Case) {
     let data = case.data(40, 3, 66);
     let model = case.fit(&data);
-    let whole = case.numbers(&*model, &data.x);
+    let whole = case.says_by_row(&*model, &data.x);
     let backwards: Vec<usize> = (0..40).rev().collect();
-    let turned = case.numbers(&*model, &data.x.select(Axis(0), &backwards));
+    let turned = case.says_by_row(&*model, &data.x.select(Axis(0), &backwards));
     let back: Vec<f64> = turned.chunks(whole.len() / 40).rev().flatten().copied().collect();
     close(case, &back, &whole, case.rounding());
 }

@@ -52,13 +52,28 @@ pub fn wrong_type(case: &Case) {
     }
 }
 
+/// A word that is none of a setting's is refused, and said.
+pub fn unknown_words(case: &Case) {
+    let data = case.data(30, 2, 104);
+    for (name, value) in written_out(case) {
+        if value.is_string() {
+            let mut settings = case.settings.clone();
+            settings.insert(name.clone(), "no-such-word".into());
+            match case.learn_with(&settings, &data.problem(case.row)) {
+                Ok(_) => panic!("{case} learns with {name} no-such-word"),
+                Err(error) => assert!(error.to_string().contains("no-such-word"), "{case}, {name}: {error}"),
+            }
+        }
+    }
+}
+
 /// Each number out of range is refused by the setting's name, or does no harm.
 pub fn out_of_range(case: &Case) {
     let data = case.data(30, 2, 103);
     for (name, value) in written_out(case) {
         let tried = match value {
-            Value::Number(number) if number.is_f64() => vec![json!(-1.0), json!(0.0), json!(1e300)],
-            Value::Number(_) => vec![json!(-1), json!(0), json!(0.5)],
+            Value::Number(number) if number.is_f64() => vec![json!(-1.0), json!(0.0), json!(1e300), Value::Null],
+            Value::Number(_) => vec![json!(-1), json!(0), json!(0.5), Value::Null],
             _ => continue,
         };
         for value in tried {

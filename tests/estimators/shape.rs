@@ -73,11 +73,14 @@ pub fn no_rows(case: &Case) {
 
 pub fn singles(case: &Case) {
     let data = case.data(40, 2, 48);
-    let narrow = data.x.mapv(|v| v as f32);
-    let wide = data.with(narrow.mapv(f64::from));
-    let of_narrow = case.fit_problem(&data.problem_of(case.row, &narrow));
-    let of_wide = case.fit(&wide);
-    assert_eq!(case.numbers(&*of_narrow, &narrow), case.numbers(&*of_wide, &wide.x), "{case}");
+    // And whole numbers, of which many are alike.
+    for narrow in [data.x.mapv(|v| v as f32), data.x.mapv(|v| (3.0 * v).trunc() as f32)] {
+        let wide = data.with(narrow.mapv(f64::from));
+        let of_narrow = case.fit_problem(&data.problem_of(case.row, &narrow));
+        let of_wide = case.fit(&wide);
+        case.expect_finite(&*of_wide, &wide.x);
+        assert_eq!(case.numbers(&*of_narrow, &narrow), case.numbers(&*of_wide, &wide.x), "{case}");
+    }
 }
 
 pub fn columns_one_after_another(case: &Case) {
