@@ -221,6 +221,27 @@ fn a_gap_that_no_step_fills_in_is_named_by_every_command() {
 }
 
 #[test]
+fn one_row_has_no_coefficient_of_determination() {
+    let folder = folder();
+    let folder = folder.path();
+    fs::write(folder.join("one.csv"), "x,y,z\n0.5,0.5,0.5\n").unwrap();
+    for model in ["ridge", "mlp --epochs 1"] {
+        let line = format!("train numbers.csv --model {model} --test one.csv --device cpu --out m");
+        let out = good(folder, &format!("{line} --report r.html"));
+        assert!(out.starts_with("test R² not defined (of at least 2 rows), MSE "), "{model}: {out}");
+        assert!(!fs::read_to_string(folder.join("r.html")).unwrap().contains("NaN"), "{model}");
+        for line in [format!("{line} --json"), "evaluate --model m one.csv --json".into()] {
+            let metrics = &json(folder, &line)["metrics"];
+            let names: Vec<&String> = metrics.as_object().unwrap().keys().collect();
+            assert_eq!(names, ["explained_variance", "mae", "mape", "mse", "rmse"], "{line}");
+        }
+        assert!(good(folder, "evaluate --model m one.csv").contains("R² not defined"));
+    }
+    good(folder, "train numbers.csv --model ridge --device cpu --out m");
+    assert!(error(folder, "explain --model m one.csv", 1).starts_with("r2: one row has no variance to explain"));
+}
+
+#[test]
 fn the_network_takes_and_says_what_other_models_do() {
     let folder = file("s.csv", "x;y;kind", |i| format!("{};{};{}", i % 10, i % 3, if i % 10 > 4 { "b" } else { "a" }));
     let folder = folder.path();

@@ -89,7 +89,8 @@ impl Scored {
             }
             Task::Regression => {
                 let (mse, mae) = (short(value("mse")), short(value("mae")));
-                format!("{what} R² {:.4}, MSE {mse}, MAE {mae} ({rows})", value("r2"))
+                let r2 = self.metric("r2").map_or("not defined (of at least 2 rows)".into(), |r2| format!("{r2:.4}"));
+                format!("{what} R² {r2}, MSE {mse}, MAE {mae} ({rows})")
             }
         }
     }

@@ -370,6 +370,7 @@ fn page(common: &Common<'_>, work: &Work, test: &Table, data_line: &str) -> Outc
     }
     page.weights(&weights(&work.fitted));
     let choice = Score::of_choice(work.row.predicts);
+    let choice = if choice.name == "r2" && test.rows() < 2 { score("mae")? } else { choice };
     let shuffled = explain::permutation(&work.fitted, &work.fitted.frame(test)?, choice, 5, 0)?;
     page.permutation(choice.name, &shuffled);
     if let Some(tree) = explain::tree(&work.fitted)? {
