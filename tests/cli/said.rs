@@ -221,6 +221,26 @@ fn a_gap_that_no_step_fills_in_is_named_by_every_command() {
 }
 
 #[test]
+fn a_number_below_zero_is_named_where_a_model_counts() {
+    let kind = |i: usize| ["low", "top"][usize::from(i % 7 > 3)];
+    let folder = file("t.csv", "a,b,kind", |i| format!("{},{},{}", i % 7, if i == 40 { -3 } else { 2 }, kind(i)));
+    let folder = folder.path();
+    let expected =
+        "t.csv:42:2 (b): -3 where counts are needed, which are at least 0; leave the column out, or take another";
+    let line = "--model multinomial-nb --test t.csv --device cpu --out m";
+    let said = error(folder, &format!("train t.csv {line}"), 1);
+    assert!(said.starts_with(expected), "{said}");
+    let compared = good(folder, "compare t.csv --models multinomial-nb --device cpu");
+    assert!(compared.contains(&format!("multinomial-nb  {expected}")), "{compared}");
+    good(folder, "train t.csv --model multinomial-nb --drop b --test t.csv --device cpu --out m");
+    fs::write(folder.join("new.csv"), "a,kind\n1,low\n-0.5,low\n").unwrap();
+    for line in ["predict --model m new.csv", "evaluate --model m new.csv", "explain --model m new.csv"] {
+        let said = error(folder, line, 1);
+        assert!(said.starts_with("new.csv:3:1 (a): -0.5 where counts are needed"), "{line}: {said}");
+    }
+}
+
+#[test]
 fn one_row_has_no_coefficient_of_determination() {
     let folder = folder();
     let folder = folder.path();

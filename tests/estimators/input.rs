@@ -99,10 +99,11 @@ pub fn below_zero(case: &Case) {
     let mut data = case.data(30, 2, 26);
     let model = case.fit(&data);
     data.x[[4, 2]] = -0.5;
-    let counts = case.row.needs == Needs::Counts;
-    for error in [case.learn(&data.problem(case.row)).err(), model.outcome((&data.x).into()).err()] {
+    let (counts, names) = (case.row.needs == Needs::Counts, ["a", "b", "c"].map(String::from));
+    let learnt = case.learn(&data.problem(case.row).names(&names)).err();
+    for (error, said) in [(learnt, "column 2 (c)"), (model.outcome((&data.x).into()).err(), "column 2")] {
         match error.map(|error| error.to_string()) {
-            Some(text) => assert!(counts && text.contains("-0.5 in row 4, column 2"), "{case}: {text}"),
+            Some(text) => assert!(counts && text.contains(&format!("-0.5 in row 4, {said};")), "{case}: {text}"),
             None => assert!(!counts, "{case} takes -0.5 for a count"),
         }
     }

@@ -157,7 +157,9 @@ fn tried(
     let problem = frame.problem();
     let trial = OnPipeline { pipeline: &pipeline, problem: &problem };
     let scores: Vec<&'static Score> = SCORES.iter().filter(|score| score.predicts() == row.predicts).collect();
-    let found = cross_validate(&trial, &Settings::new(), folds, &scores, watch)?;
+    // A fold's rows are not the file's; what is wrong with one is wrong with it in the whole table, which knows its place.
+    let found = cross_validate(&trial, &Settings::new(), folds, &scores, watch)
+        .map_err(|error| pipeline.fit_frame(&whole.table, &frame).err().unwrap_or(error))?;
     let mean = |name: &&'static str| {
         let (mean, deviation) = found.summary(name)?;
         mean.is_finite().then_some((*name, mean, deviation))

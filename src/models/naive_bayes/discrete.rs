@@ -122,7 +122,7 @@ fn alpha(op: &'static str, alpha: f64) -> Result<f64> {
     }
 }
 
-fn check_counts(op: &'static str, x: Matrix<'_>) -> Result<()> {
+fn check_counts(op: &'static str, x: Matrix<'_>, names: Option<&[String]>) -> Result<()> {
     let found = match x {
         Matrix::Sparse(x) => {
             (0..x.rows()).find_map(|row| Some((row, x.entries(row).find(|&(_, value)| value < 0.0)?.0)))
@@ -135,8 +135,12 @@ fn check_counts(op: &'static str, x: Matrix<'_>) -> Result<()> {
     match found {
         None => Ok(()),
         Some((row, column)) => {
+            let name = names.and_then(|n| n.get(column)).map_or_else(String::new, |name| format!(" ({name})"));
             let value = x.get(row, column);
-            Err(Error::argument(op, format!("{value} in row {row}, column {column}; counts are at least 0")))
+            let message = format!(
+                "{value} in row {row}, column {column}{name}; counts are at least 0: leave the column out, or take another model"
+            );
+            Err(Error::argument(op, message))
         }
     }
 }
@@ -200,7 +204,7 @@ impl Estimator for MultinomialNb {
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedMultinomialNb> {
         problem.check(Self::NAME)?;
         let alpha = alpha(Self::NAME, self.alpha)?;
-        check_counts(Self::NAME, problem.x)?;
+        check_counts(Self::NAME, problem.x, problem.names)?;
         let counts = Counts::of(Self::NAME, problem, self.fit_prior, self.class_prior.as_deref(), |x| x)?;
         let mut feature = counts.sums;
         for mut row in feature.rows_mut() {
@@ -258,7 +262,7 @@ impl FittedMultinomialNb {
 
     fn logs(&self, x: Matrix<'_>) -> Result<Array2<f64>> {
         check_rows(MultinomialNb::NAME, self.width(), x)?;
-        check_counts(MultinomialNb::NAME, x)?;
+        check_counts(MultinomialNb::NAME, x, None)?;
         check_logs(MultinomialNb::NAME, self.linear.logs(x, |x| x))
     }
 }

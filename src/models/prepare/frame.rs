@@ -49,6 +49,8 @@ pub(super) struct Faults {
     missing: BTreeMap<usize, Error>,
     /// The first text that is none of its column's levels.
     unknown: Option<Error>,
+    /// The first number below 0 of each feature that has one, and how a model that takes none begins what it says of it.
+    below_zero: Vec<(String, Error)>,
 }
 
 impl Faults {
@@ -57,7 +59,10 @@ impl Faults {
         let missing = || gap.and_then(|gap| self.missing.get(&gap)).or_else(|| self.missing.values().next());
         let cell = match &error {
             Error::NonFinite { message, .. } if message.starts_with("NaN in row") => missing(),
-            Error::Argument { .. } => self.unknown.as_ref(),
+            Error::Argument { message, .. } => {
+                let below = self.below_zero.iter().find(|(begin, _)| message.starts_with(begin));
+                below.map(|(_, cell)| cell).or(self.unknown.as_ref())
+            }
             _ => None,
         };
         cell.cloned().unwrap_or(error)
@@ -265,6 +270,14 @@ fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> R
     if let Some(row) = (0..column.len()).find(|&row| column.is_missing(row)) {
         let message = "missing value, and there was none here to learn from; fill it in or remove the row";
         read.faults.missing.insert(read.texts.len(), Error::data(table.place(row, index), message));
+    }
+    if let Values::Numbers(values) = &column.values
+        && let Some((row, value)) = values.iter().enumerate().find(|(_, value)| **value < 0.0)
+    {
+        let message = format!(
+            "{value} where counts are needed, which are at least 0; leave the column out, or take another model"
+        );
+        read.faults.below_zero.push((format!("{value} in row {row}, "), Error::data(table.place(row, index), message)));
     }
     let wrong = |row: usize, shown: &str| {
         let message = format!("no {}: {shown:?} in a column that was all {0}s; correct it", feature.kind.noun());
