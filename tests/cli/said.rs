@@ -262,6 +262,22 @@ fn one_row_has_no_coefficient_of_determination() {
 }
 
 #[test]
+fn folds_that_test_on_one_row_have_other_scores_alone() {
+    let folder = folder();
+    let folder = folder.path();
+    let of_folds =
+        "cross-validation: r2 needs at least 2 rows, and some of 48 folds test on fewer; give fewer folds, or";
+    let rows: String = (0..48).map(|i| format!("{i},{}.5\n", 2 * i)).collect();
+    fs::write(folder.join("few.csv"), format!("x,y\n{rows}")).unwrap();
+    for line in ["train numbers.csv --model ridge --cv 48 --out n", "compare few.csv --cv 48 --models ridge"] {
+        let said = error(folder, &format!("{line} --device cpu"), 1);
+        assert!(said.starts_with(of_folds), "{line}: {said}");
+    }
+    let out = json(folder, "train numbers.csv --model ridge --cv 48 --scoring mae --device cpu --json --out m");
+    assert!(out["cv"]["r2"].is_null() && out["cv"]["mae"]["mean"].is_number(), "{}", out["cv"]);
+}
+
+#[test]
 fn the_network_takes_and_says_what_other_models_do() {
     let folder = file("s.csv", "x;y;kind", |i| format!("{};{};{}", i % 10, i % 3, if i % 10 > 4 { "b" } else { "a" }));
     let folder = folder.path();

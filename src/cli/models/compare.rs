@@ -6,7 +6,7 @@ use super::super::score::digits;
 use super::super::{bar, count, note, say, values as checked};
 use super::names::{Integers, candidates, row};
 use super::parts::{Whole, check_raw, constant, describe};
-use super::{Held, folds, json, other_sort, time};
+use super::{Held, check_folds, folds, json, other_sort, time};
 use crate::device::Device;
 use crate::error::Result;
 use crate::models::Row;
@@ -106,6 +106,7 @@ pub(crate) fn run(args: &CompareArgs) -> Outcome {
     note(format_args!("device: {device}: {}", device.reason()));
     note(format_args!("comparing {} by {}, {} folds", count(rows.len(), "model"), choice.name, args.cv));
     let folds = folds(&frame.problem(), args.cv, Held::Drawn(args.seed))?;
+    check_folds(&folds, choice)?;
     let progress = bar::is_terminal().then(|| bar::styled(" {prefix}  {wide_bar}  {pos}/{len}  {eta} left "));
     if let Some(bar) = &progress {
         bar.set_length((rows.len() * folds.len()) as u64);

@@ -47,6 +47,19 @@ fn folds(problem: &Problem<'_>, n_splits: usize, held: Held) -> Outcome<Vec<Fold
     folds.map_err(|error| Failure::failed(format!("cross-validation: {error}")))
 }
 
+/// Refuses folds with fewer rows to test on than a score needs.
+fn check_folds(folds: &[Fold], score: &Score) -> Outcome {
+    match folds.iter().any(|fold| fold.test.len() < score.least_rows()) {
+        false => Ok(()),
+        true => Err(Failure::failed(format!(
+            "cross-validation: {} needs at least {} rows, and some of {} folds test on fewer; give fewer folds, or --scoring mae",
+            score.name,
+            score.least_rows(),
+            folds.len()
+        ))),
+    }
+}
+
 /// The error of a score that the target does not have.
 fn other_sort(score: &Score, predicts: Predicts) -> Failure {
     let (what, other) = match predicts {

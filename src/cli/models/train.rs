@@ -13,7 +13,7 @@ use super::scored::Scored;
 use super::values::{axis, refused, settings, shown};
 use super::warnings::{as_facts, warnings};
 use super::watch::Fits;
-use super::{Held, explain, folds, json, names, other_sort, time};
+use super::{Held, check_folds, explain, folds, json, names, other_sort, time};
 use crate::data::{Stream, Table};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
@@ -266,6 +266,7 @@ fn fit(
     if choice.predicts() != row.predicts {
         return Err(other_sort(choice, row.predicts));
     }
+    folds.iter().try_for_each(|folds| check_folds(folds, choice))?;
     let mut found = None;
     if let Some(folds) = folds.as_ref().filter(|_| !grid.is_empty()) {
         let candidates = GridSearch { grid }.candidates()?;
@@ -300,7 +301,10 @@ fn fit(
     let scored = Scored::of(&fitted, &test)?;
     let mut validated = None;
     if let Some(folds) = folds.filter(|_| cv.is_some()) {
-        let applying: Vec<_> = SCORES.iter().filter(|score| scored.metric(score.name).is_some()).collect();
+        let has = |score: &&Score| {
+            scored.metric(score.name).is_some() && folds.iter().all(|fold| fold.test.len() >= score.least_rows())
+        };
+        let applying: Vec<_> = SCORES.iter().filter(has).collect();
         let trial = OnPipeline { pipeline: &plan.pipeline, problem: &problem };
         let fits = Fits::new("cross-validation");
         let done = cross_validate(&trial, &Default::default(), &folds, &applying, &|d, all| fits.done(d, all))?;
@@ -370,7 +374,7 @@ fn page(common: &Common<'_>, work: &Work, test: &Table, data_line: &str) -> Outc
     }
     page.weights(&weights(&work.fitted));
     let choice = Score::of_choice(work.row.predicts);
-    let choice = if choice.name == "r2" && test.rows() < 2 { score("mae")? } else { choice };
+    let choice = if test.rows() < choice.least_rows() { score("mae")? } else { choice };
     let shuffled = explain::permutation(&work.fitted, &work.fitted.frame(test)?, choice, 5, 0)?;
     page.permutation(choice.name, &shuffled);
     if let Some(tree) = explain::tree(&work.fitted)? {

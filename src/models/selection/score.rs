@@ -86,6 +86,12 @@ impl Score {
         }
     }
 
+    /// The fewest rows that have it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn least_rows(&self) -> usize {
+        if matches!(self.how, How::Spread(_)) { 2 } else { 1 }
+    }
+
     /// Whether a model with these outcomes has it: probabilities or a ranking are not given by all, and rows of one class alone
     /// have none to be told apart from; one row alone has no variance.
     pub fn applies(&self, outcomes: &Outcomes) -> bool {
