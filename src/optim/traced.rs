@@ -2,13 +2,15 @@
 
 use crate::autograd::Gradients;
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::Param;
 use crate::ops::random::draws;
 use crate::optim::Optimizer;
 use crate::optim::flat::flatten;
 use crate::plan::batch::{Call, taken};
-use crate::plan::kernel::{Kernel, Meta};
+use crate::plan::kernel::Meta;
+use crate::plan::key::{CallKey, Structure};
+use crate::plan::slot::Slot;
 use crate::tensor::Tensor;
 use crate::tensor::record::no_grad;
 use crate::tensor::trace::{Results, Trace, bound, metas_of, refused, stand_ins, variables_of};
@@ -48,8 +50,12 @@ pub struct TracedStep {
     batch: Vec<Meta>,
     /// Of the flat parameters and the optimizer's slots.
     state: Vec<Meta>,
-    /// What the last calls do, which are the optimizer's rule, and where their scalars lie among the variables.
-    rule: Vec<(Arc<dyn Kernel>, Range<usize>)>,
+    /// The optimizer's rule, which is the last calls.
+    rule: Vec<CallKey>,
+    /// What it reads, in its order: the parameters, the gradient and the slots, by number.
+    reads: Vec<usize>,
+    /// Where the scalars of each call of the rule lie among the variables.
+    scalars: Vec<Range<usize>>,
 }
 
 impl TracedStep {
@@ -85,7 +91,7 @@ impl TracedStep {
         let state = metas_of(&inputs)?;
         // The network is to read the stand-in, whose values are the same.
         optimizer.place(&inputs[0], 0..optimizer.params.len())?;
-        let rule = optimizer.rule_calls(&device, &inputs)?;
+        let rule = RuleCalls::of(optimizer, &device, &inputs)?;
         inputs.extend(stand_ins(&device, examples)?);
         let (own, batch) = inputs.split_at(state.len());
         let (trace, calls) = Trace::record(&device, &inputs, || {
@@ -99,15 +105,20 @@ impl TracedStep {
                 "the step draws random numbers, which would be the same at each run: record each step",
             ));
         }
-        let last = &calls[calls.len().saturating_sub(rule.len())..];
+        let structure = Structure::of(&rule.calls);
+        let reads = rule.reads(&structure, optimizer)?;
+        let last = &calls[calls.len().saturating_sub(rule.calls.len())..];
+        let same = |(a, b): (&Call, &Call)| a.scalars.len() == b.scalars.len() && a.kernel.equals(&*b.kernel);
+        if last.len() != rule.calls.len() || !last.iter().zip(&rule.calls).all(same) {
+            return Err(differs(optimizer));
+        }
         let mut end = trace.vars.len() - last.iter().map(variables_of).sum::<usize>();
         let scalars = |call: &Call| {
             end += variables_of(call);
-            (call.kernel.clone(), end - call.scalars.len()..end)
+            end - call.scalars.len()..end
         };
-        let step = TracedStep { batch: metas_of(batch)?, state, rule: last.iter().map(scalars).collect(), trace };
-        step.is_of(&rule, optimizer)?;
-        Ok(step)
+        let scalars = last.iter().map(scalars).collect();
+        Ok(TracedStep { batch: metas_of(batch)?, state, rule: structure.keys(), reads, scalars, trace })
     }
 
     /// One step of `optimizer` on a batch; its loss before the step. Queues or does the work, as other operations do.
@@ -145,10 +156,13 @@ impl TracedStep {
             inputs.push(bound(device, tensor)?);
         }
         self.trace.bind(batch, &self.batch, &mut inputs)?;
-        let calls = optimizer.rule_calls(device, &state)?;
-        self.is_of(&calls, optimizer)?;
+        let rule = RuleCalls::of(optimizer, device, &state)?;
+        let structure = Structure::of(&rule.calls);
+        if !structure.is(&self.rule) || rule.reads(&structure, optimizer)? != self.reads {
+            return Err(differs(optimizer));
+        }
         let mut vars = self.trace.vars.clone();
-        for (call, (_, scalars)) in calls.iter().zip(&self.rule) {
+        for (call, scalars) in rule.calls.iter().zip(&self.scalars) {
             vars[scalars.clone()].copy_from_slice(&call.scalars);
         }
         let mut results = self.trace.run(&inputs, vars)?.into_iter();
@@ -159,22 +173,47 @@ impl TracedStep {
         optimizer.step += 1;
         Ok(results.collect())
     }
+}
 
-    /// # Errors
-    /// Another rule, or one that records other operations at this step.
-    fn is_of(&self, rule: &[Call], optimizer: &Optimizer) -> Result<()> {
-        let same = |(call, (kernel, scalars)): (&Call, &(Arc<dyn Kernel>, Range<usize>))| {
-            call.scalars.len() == scalars.len() && call.kernel.equals(&**kernel)
+fn differs(optimizer: &Optimizer) -> Error {
+    let (name, step) = (optimizer.name(), optimizer.step + 1);
+    refused(format!("{name} does other operations in step {step} than those traced: trace again, or record each step"))
+}
+
+/// What an optimizer's rule records for its next step: none of it is run.
+struct RuleCalls {
+    calls: Vec<Call>,
+    /// Stand-ins for the parameters, the gradient and the slots.
+    own: Vec<Tensor>,
+}
+
+impl RuleCalls {
+    /// Of the parameters and slots. Only what is recorded is wanted: any values of its shape stand for the gradient.
+    fn of(optimizer: &Optimizer, device: &Device, state: &[Tensor]) -> Result<RuleCalls> {
+        let own: Vec<&Tensor> = state.first().into_iter().chain(state).collect();
+        let own = stand_ins(device, &own)?;
+        let updated = || match &own[..] {
+            [flat, gradient, slots @ ..] => no_grad(|| optimizer.updated(optimizer.next(), flat, gradient, slots)),
+            _ => Err(Error::internal("trace", "an optimizer without parameters")),
         };
-        if rule.len() == self.rule.len() && rule.iter().zip(&self.rule).all(same) {
-            return Ok(());
-        }
-        let message = format!(
-            "{} does other operations in step {} than those traced: trace again, or record each step",
-            optimizer.name(),
-            optimizer.step + 1
-        );
-        Err(refused(message))
+        let Some((updated, calls)) = taken(device, updated)? else {
+            return Err(refused(format!("{} reads values: record each step", optimizer.name())));
+        };
+        updated.map(|_| RuleCalls { calls, own })
+    }
+
+    /// Which of its own tensors are what it reads from outside.
+    ///
+    /// # Errors
+    /// Another one, whose values may be others at each step.
+    fn reads(&self, structure: &Structure<'_>, optimizer: &Optimizer) -> Result<Vec<usize>> {
+        let number = |slot: &&Arc<Slot>| {
+            let found = self.own.iter().position(|own| own.ok().is_some_and(|own| Arc::ptr_eq(&own.slot, slot)));
+            found.ok_or_else(|| {
+                refused(format!("{} reads a tensor that it made itself: record each step", optimizer.name()))
+            })
+        };
+        structure.externals.iter().map(number).collect()
     }
 }
 
@@ -202,15 +241,5 @@ impl Optimizer {
         };
         let all: Vec<Tensor> = self.params.iter().map(of).collect::<Result<_>>()?;
         Ok(no_grad(|| flatten(&all)))
-    }
-
-    /// What the rule records for the next step of such parameters and slots: none of it is run.
-    fn rule_calls(&self, device: &Device, state: &[Tensor]) -> Result<Vec<Call>> {
-        let [flat, slots @ ..] = state else { return Ok(Vec::new()) };
-        // Only the scalars of the calls are wanted: any tensor of its shape stands for the gradient.
-        let Some((updated, calls)) = taken(device, || no_grad(|| self.updated(self.next(), flat, flat, slots)))? else {
-            return Err(refused(format!("{} reads values: record each step", self.name())));
-        };
-        updated.map(|_| calls)
     }
 }

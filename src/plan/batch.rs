@@ -147,9 +147,10 @@ pub(crate) fn taken<T>(device: &Device, record: impl FnOnce() -> T) -> Result<Op
 /// Runs calls that were [`taken`], for whoever holds their outputs.
 ///
 /// # Errors
-/// That of running them.
+/// Only a fault of this crate; errors of the work itself appear where its values are read.
 pub(crate) fn run_taken(device: &Device, calls: &[Call]) -> Result<()> {
-    if calls.is_empty() { Ok(()) } else { batches_of(device)?.plans.run(device, calls) }
+    batches_of(device)?.run_calls(device, calls);
+    Ok(())
 }
 
 /// Calls `run`: on a GPU while nothing else is recorded or run there, so that its queue has all work in one order.
@@ -202,7 +203,7 @@ impl Batches {
         }
     }
 
-    /// Runs everything pending of a thread. A failure fills every slot of its batch with the error.
+    /// Runs everything pending of a thread.
     fn run(&mut self, device: &Device, thread: u32) {
         let Some(batch) = self.pending.iter_mut().find(|batch| batch.thread == thread) else { return };
         let calls = std::mem::take(&mut batch.calls);
@@ -213,21 +214,29 @@ impl Batches {
         batch.runs += 1;
         self.calls -= calls.len();
         self.bytes -= bytes;
-        device.counters().flushes.add(1);
-        // A kernel that panics is a fault of ours, but none that may leave values pending for ever: they would be taken for those
-        // of later calls.
-        let run = catch_unwind(AssertUnwindSafe(|| self.plans.run(device, &calls)));
-        let fault = |_| Err(Error::internal("plan", "a kernel panicked; its message is on standard error"));
-        if let Err(error) = run.unwrap_or_else(fault) {
-            log::debug!("a batch of {} calls failed: {error}", calls.len());
-            for call in &calls {
-                call.output.fill(Err(error.clone()));
-            }
-        }
+        self.run_calls(device, &calls);
         // Keep the allocation of the list for the next batch.
         if let Some(batch) = self.pending.iter_mut().find(|batch| batch.thread == thread) {
             batch.calls = calls;
             batch.calls.clear();
+        }
+    }
+
+    /// Runs calls. A failure fills every slot of theirs with the error.
+    fn run_calls(&mut self, device: &Device, calls: &[Call]) {
+        if calls.is_empty() {
+            return;
+        }
+        device.counters().flushes.add(1);
+        // A kernel that panics is a fault of ours, but none that may leave values pending for ever: they would be taken for those
+        // of later calls.
+        let run = catch_unwind(AssertUnwindSafe(|| self.plans.run(device, calls)));
+        let fault = |_| Err(Error::internal("plan", "a kernel panicked; its message is on standard error"));
+        if let Err(error) = run.unwrap_or_else(fault) {
+            log::debug!("a batch of {} calls failed: {error}", calls.len());
+            for call in calls {
+                call.output.fill(Err(error.clone()));
+            }
         }
     }
 

@@ -194,6 +194,7 @@ pub(crate) fn stand_ins(device: &Device, tensors: &[&Tensor]) -> Result<Vec<Tens
     let stand_in = |tensor: &&Tensor| {
         let Input { slot, layout } = bound(device, tensor)?;
         let own = Arc::new(Slot::filled(slot.dtype, slot.len, slot.buffer()?.clone()));
+        own.set_number(0); // its memory is that of the other
         Ok(Tensor::new(Value { device: device.clone(), slot: own, layout, node: None }))
     };
     tensors.iter().map(stand_in).collect()

@@ -273,7 +273,7 @@ impl Trainer {
         let (samples, steps) = (job.train.rows(), job.train.rows().div_ceil(self.batch_size));
         let device = job.train.x.device().clone();
         job.tell(&Event::Start { epochs: self.epochs, done, steps, samples, parameters, device: &device });
-        let mut taken = Steps::new(self.recording, job.net);
+        let mut taken = Steps::new(self.recording, job.net, job.objective, self.clip_norm);
         for epoch in done + 1..=self.epochs {
             if at.history.stopped.is_some() {
                 break; // a resumed run that had come to its end
@@ -299,7 +299,13 @@ impl Trainer {
         Ok(at)
     }
 
-    fn epoch(&mut self, epoch: usize, at: &mut Standing, job: &mut Job<'_>, taken: &mut Steps) -> Result<EpochRecord> {
+    fn epoch(
+        &mut self,
+        epoch: usize,
+        at: &mut Standing,
+        job: &mut Job<'_>,
+        taken: &mut Steps<'_>,
+    ) -> Result<EpochRecord> {
         let (net, objective) = (job.net, job.objective);
         let began = Instant::now();
         let before = Before { net: net.state(), optimizer: job.optimizer.state(), steps: job.optimizer.steps() };
@@ -323,8 +329,7 @@ impl Trainer {
                 job.optimizer.set_learning_rate(rate);
             }
             let batch = data.slice((step - 1) * self.batch_size, rows.min(step * self.batch_size));
-            let measured = taken.step(objective, net, job.optimizer, &batch, self.clip_norm)?;
-            sums.add(measured, batch.rows());
+            sums.add(batch.rows(), |before| taken.step(job.optimizer, &batch, before))?;
             let mut seen = (None, None);
             if step % look == 0 || step == steps {
                 seen = sums.read(step).map_err(|found| before.put_back(found, epoch, net, job.optimizer))?;
@@ -360,14 +365,18 @@ impl Trainer {
     pub fn evaluate(&self, net: &dyn Module, objective: Objective<'_>, data: &Examples) -> Result<(f64, Option<f64>)> {
         net.set_mode(Mode::Eval);
         let mut sums = Sums::default();
-        no_grad(|| {
+        no_grad(|| -> Result<()> {
             for start in (0..data.rows()).step_by(self.batch_size.max(1)) {
                 let batch = data.slice(start, data.rows().min(start + self.batch_size.max(1)));
                 let prediction = net.forward(&batch.x);
                 let loss = objective.loss.loss(&prediction, &batch.y);
-                sums.add(Measured::new(objective, &prediction, &loss, &batch), batch.rows());
+                sums.add(
+                    batch.rows(),
+                    |before| Ok(Measured::new(objective, &prediction, &loss, &batch).after(before)),
+                )?;
             }
-        });
+            Ok(())
+        })?;
         sums.total()?;
         Ok((sums.loss, sums.accuracy))
     }
@@ -423,7 +432,7 @@ enum Found {
 /// Loss and right answers of an epoch so far: summed on the device between looks, in f64 on the host.
 #[derive(Default)]
 struct Sums {
-    pending: Option<(Tensor, Option<Tensor>)>,
+    pending: Option<Measured>,
     rows: usize,
     loss_sum: f64,
     hit_sum: f64,
@@ -433,14 +442,11 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, Measured { loss, hits }: Measured, rows: usize) {
-        no_grad(|| {
-            self.pending = Some(match self.pending.take() {
-                None => (loss, hits),
-                Some((sum, have)) => (sum + loss, have.zip(hits).map(|(a, b)| a + b)),
-            });
-            self.rows += rows;
-        });
+    /// Adds a batch of so many rows, by what makes of the sums before those after it.
+    fn add(&mut self, rows: usize, sum: impl FnOnce(Option<Measured>) -> Result<Measured>) -> Result<()> {
+        self.pending = Some(sum(self.pending.take())?);
+        self.rows += rows;
+        Ok(())
     }
 
     /// Reads what has come since the last look; the means of the epoch so far.
@@ -454,10 +460,10 @@ impl Sums {
     }
 
     fn total(&mut self) -> Result<()> {
-        if let Some((loss, hits)) = self.pending.take() {
-            self.loss_sum += f64::from(loss.reshape(()).item::<f32>()?);
+        if let Some(Measured { loss, hits }) = self.pending.take() {
+            self.loss_sum += f64::from(loss.item::<f32>()?);
             if let Some(hits) = hits {
-                self.hit_sum += f64::from(hits.reshape(()).item::<f32>()?);
+                self.hit_sum += f64::from(hits.item::<f32>()?);
                 self.accuracy = Some(self.hit_sum / self.rows.max(1) as f64);
             }
         }

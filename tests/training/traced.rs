@@ -1,6 +1,6 @@
 //! Steps that are recorded once give what steps give that are recorded anew, and what cannot be recorded once says so.
 
-use crate::common::{alone, devices};
+use crate::common::{alone, devices, gpu};
 use tilework::nn::{BatchNorm1d, Dropout, Linear, Module, Relu, Sequential};
 use tilework::optim::{AdaGrad, Adam, AdamW, At, Momentum, Optimizer, Per, RmsProp, Rule, Sgd, StepDecay, TracedStep};
 use tilework::train::{Examples, Job, Objective, Recording, Trainer};
@@ -111,10 +111,9 @@ fn parameters_set_between_two_runs_and_states_loaded_are_gone_on_from() {
     both(&mut a, &mut b);
 }
 
-fn fitted(recording: Recording, device: &Device, net: &dyn Module) -> Vec<f64> {
+fn fitted(recording: Recording, device: &Device, net: &dyn Module, mut optimizer: Optimizer) -> Vec<f64> {
     let (x, y) = data(30, device); // three batches of eight and a rest of six
     let examples = Examples::new(x, y).unwrap();
-    let mut optimizer = Optimizer::new(Adam { lr: 0.02, ..Adam::default() }, net.parameters());
     let schedule = Some(Box::new(StepDecay { size: 5, gamma: 0.5, per: Per::Step }) as Box<_>);
     let mut trainer =
         Trainer { epochs: 4, batch_size: 8, clip_norm: Some(0.5), schedule, recording, ..Trainer::default() };
@@ -132,7 +131,8 @@ fn a_training_recorded_once_is_the_one_recorded_at_each_step() {
     let _turn = alone();
     for device in devices() {
         let (anew, once) = (network(&device), network(&device));
-        let seen = [(Recording::EachStep, &anew), (Recording::Once, &once)].map(|(how, net)| fitted(how, &device, net));
+        let seen = [(Recording::EachStep, &anew), (Recording::Once, &once)]
+            .map(|(how, net)| fitted(how, &device, net, optimizer("adam", net)));
         let single = |all: &[f64]| all.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         assert_same(&single(&seen[0]), &single(&seen[1]), &device, "history");
         assert_same(&values(&anew), &values(&once), &device, "parameters");
@@ -153,14 +153,23 @@ fn a_training_whose_network_draws_or_keeps_values_records_each_step() {
     };
     for kind in ["dropout", "norm"] {
         let (anew, once) = (net(kind), net(kind));
-        assert_eq!(fitted(Recording::EachStep, &device, &anew), fitted(Recording::Once, &device, &once), "{kind}");
+        let seen = [(Recording::EachStep, &anew), (Recording::Once, &once)]
+            .map(|(how, net)| fitted(how, &device, net, optimizer("adam", net)));
+        assert_eq!(seen[0], seen[1], "{kind}");
         assert_same(&values(&anew), &values(&once), &device, kind);
     }
 }
 
 /// A rule that does something else from its third step on.
-#[derive(Debug)]
-struct Changing;
+#[derive(Debug, Clone, Copy)]
+enum Changing {
+    /// Another operation.
+    What,
+    /// The same operations of other operands.
+    OfWhat,
+    /// Nothing, but its rate is a tensor that it uploads.
+    Rate,
+}
 
 impl Rule for Changing {
     fn name(&self) -> &'static str {
@@ -170,11 +179,17 @@ impl Rule for Changing {
         0.1
     }
     fn slots(&self) -> &'static [&'static str] {
-        &[]
+        &["before"]
     }
-    fn update(&self, at: At, w: &Tensor, g: &Tensor, _: &[Tensor]) -> (Tensor, Vec<Tensor>) {
-        let g = g * at.lr as f32;
-        (if at.step < 3 { w - &g } else { w - &g.tanh() }, Vec::new())
+    fn update(&self, at: At, w: &Tensor, g: &Tensor, slots: &[Tensor]) -> (Tensor, Vec<Tensor>) {
+        let rate = at.lr as f32 / at.step as f32;
+        let by = match (self, at.step < 3) {
+            (Changing::What, false) => g.tanh() * rate,
+            (Changing::OfWhat, false) => &slots[0] * rate,
+            (Changing::Rate, _) => g * &Tensor::from_vec(vec![rate], [1], w.device()),
+            _ => g * rate,
+        };
+        (w - &by, vec![g * 1.0])
     }
 }
 
@@ -223,12 +238,49 @@ fn what_cannot_be_recorded_once_says_so_and_loses_nothing() {
     says(step.run(&mut optimizer, &[&failed, &y]), "matmul");
     assert_eq!((values(&net), optimizer.steps()), (before, 0));
 
-    let mut optimizer = Optimizer::new(Changing, net.parameters());
-    let step = TracedStep::new(&mut optimizer, &[&x, &y], |b| loss(&net, b)).unwrap();
-    for _ in 0..2 {
-        drop(step.run(&mut optimizer, &[&x, &y]).unwrap());
+    for rule in [Changing::What, Changing::OfWhat] {
+        let mut optimizer = Optimizer::new(rule, net.parameters());
+        let step = TracedStep::new(&mut optimizer, &[&x, &y], |b| loss(&net, b)).unwrap();
+        for _ in 0..2 {
+            drop(step.run(&mut optimizer, &[&x, &y]).unwrap());
+        }
+        let then = values(&net);
+        says(step.run(&mut optimizer, &[&x, &y]), "changing does other operations in step 3");
+        assert_eq!(values(&net), then, "{rule:?}");
     }
-    let then = values(&net);
-    says(step.run(&mut optimizer, &[&x, &y]), "changing does other operations in step 3");
-    assert_eq!(values(&net), then);
+    let mut optimizer = Optimizer::new(Changing::Rate, net.parameters());
+    says(TracedStep::new(&mut optimizer, &[&x, &y], |b| loss(&net, b)), "a tensor that it made itself");
+}
+
+#[test]
+fn a_training_by_a_rule_that_changes_is_the_one_recorded_at_each_step() {
+    let _turn = alone();
+    let device = Device::cpu();
+    for rule in [Changing::What, Changing::OfWhat, Changing::Rate] {
+        let (anew, once) = (network(&device), network(&device));
+        let seen = [(Recording::EachStep, &anew), (Recording::Once, &once)]
+            .map(|(how, net)| fitted(how, &device, net, Optimizer::new(rule, net.parameters())));
+        assert_eq!(seen[0], seen[1], "{rule:?}");
+        assert_same(&values(&anew), &values(&once), &device, "parameters");
+    }
+}
+
+#[test]
+fn a_traced_step_of_a_training_is_one_submit_with_its_sums() {
+    let _turn = alone();
+    let Some(device) = gpu() else { return };
+    let net = network(&device);
+    let (x, y) = data(8 * 24, &device);
+    let examples = Examples::new(x, y).unwrap();
+    let mut optimizer = Optimizer::new(Adam::default(), net.parameters());
+    let mut submits = |epochs| {
+        let before = device.stats().submits;
+        let mut trainer = Trainer { epochs, batch_size: 8, recording: Recording::Once, ..Trainer::default() };
+        trainer.fit(Job::new(&net, &mut optimizer, Objective::classes(), &examples)).unwrap();
+        device.stats().submits - before
+    };
+    submits(1);
+    let (two, one) = (submits(2), submits(1));
+    // Besides the 24 steps an epoch puts its rows in order, and reads two sums.
+    assert!(two - one <= 24 + 4, "{} submits an epoch of 24 steps", two - one);
 }

@@ -87,7 +87,6 @@ impl Score {
     }
 
     /// The fewest rows that have it.
-    #[cfg(feature = "cli")]
     pub(crate) fn least_rows(&self) -> usize {
         if matches!(self.how, How::Spread(_)) { 2 } else { 1 }
     }
@@ -104,8 +103,9 @@ impl Score {
                     && matches!(&outcomes.truth, Answers::Labels(of, _) if of.iter().any(|label| Some(label) != of.first()))
             }
             How::Probabilities(_) => labels && outcomes.probabilities.is_some(),
-            How::Values(_) => !labels,
-            How::Spread(_) => matches!(&outcomes.truth, Answers::Values(of) if of.len() > 1),
+            How::Values(_) | How::Spread(_) => {
+                matches!(&outcomes.truth, Answers::Values(of) if of.len() >= self.least_rows())
+            }
         }
     }
 
