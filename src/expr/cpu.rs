@@ -248,22 +248,34 @@ impl Frame<'_, '_> {
 
     /// A block of results to where it goes in an output.
     fn store(&self, block: &[u32], output: &mut [u32]) {
-        self.stores.copy(block, &mut output[self.range.clone()]);
+        let next: SmallVec<[&[u32]; 4]> = self.lanes.iter().map(|lane| self.next(lane.slice(), BLOCK)).collect();
+        let next = if self.fetches_with_stores() { &next[..] } else { &[] };
+        self.stores.copy(block, &mut output[self.range.clone()], next);
+    }
+
+    /// Whether the next block is fetched line by line while this one is streamed out: that of the only output.
+    fn fetches_with_stores(&self) -> bool {
+        self.stores == Stores::Streamed && self.code.outputs == 1 && self.code.copies.is_empty()
+    }
+
+    /// What the next block reads in place or writes of `words`, at most `reach` of it.
+    fn next<'w>(&self, words: &'w [u32], reach: usize) -> &'w [u32] {
+        let start = self.range.end;
+        words.get(start..words.len().min(start + reach)).unwrap_or_default()
     }
 
     /// What the next block reads and writes in place is fetched while this one is computed.
     fn look_ahead(&self, outputs: &[&mut [u32]]) {
-        let start = self.range.end;
+        if self.fetches_with_stores() {
+            return;
+        }
         // The only instruction of a program has the memory busy all the time: what it lacks is the begin of the next page.
         let reach = if self.code.steps.len() > 1 { BLOCK } else { 96 };
-        let next = |words: &[u32]| start..words.len().min(start + reach);
         for lane in self.lanes {
-            if let Lane::Slice(words) = *lane {
-                traffic::fetch(words.get(next(words)).unwrap_or_default(), false);
-            }
+            traffic::fetch(self.next(lane.slice(), reach), false);
         }
         for output in outputs.iter().filter(|_| self.stores == Stores::Cached) {
-            traffic::fetch(output.get(next(output)).unwrap_or_default(), true);
+            traffic::fetch(self.next(output, reach), true);
         }
     }
 

@@ -36,7 +36,7 @@ pub use build::Builder;
 pub use cpu::{Code, Scratch};
 pub use diff::{Gradient, Source};
 pub use gather::{Lane, gather, load, pack_halves};
-pub(crate) use math::exp;
+pub(crate) use math::exp_below;
 #[cfg(feature = "verify")]
 pub(crate) use span::{Arithmetic, Span};
 pub(crate) use traffic::Stores;

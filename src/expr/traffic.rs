@@ -5,9 +5,8 @@
 //! results that are larger than the caches are written past them.
 #![allow(unsafe_code)]
 
-use bytemuck::Pod;
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch, _mm_sfence, _mm_stream_si128};
+use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_sfence, _mm_stream_si128};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,22 +26,28 @@ impl Stores {
         if words * 4 >= Stores::MANY { Stores::Streamed } else { Stores::Cached }
     }
 
-    /// Copies a block of results to where they go, which is as long.
-    pub(crate) fn copy<T: Pod>(self, from: &[T], to: &mut [T]) {
+    /// Copies a block of results to where they go, which is as long. Streamed, it asks for a line of each of `next` with each line
+    /// that it writes: the memory does both at a time.
+    pub(super) fn copy(self, from: &[u32], to: &mut [u32], next: &[&[u32]]) {
         match self {
             Stores::Cached => to.copy_from_slice(from),
-            Stores::Streamed => stream(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to)),
+            Stores::Streamed => stream(from, to, next, |words| words),
         }
     }
 
-    /// Begins to fetch what will be read for the next block of many.
-    pub(crate) fn fetch<T: Pod>(self, next: &[T]) {
-        if self == Stores::Streamed {
-            fetch(bytemuck::cast_slice(next), false);
+    /// `to = by · from`, likewise.
+    pub(crate) fn scale(self, by: f32, from: &[f32], to: &mut [f32], next: &[f32]) {
+        match self {
+            Stores::Cached => to.iter_mut().zip(from).for_each(|(to, from)| *to = by * from),
+            Stores::Streamed => {
+                let scaled = |words: [u32; 4]| words.map(|word| (by * f32::from_bits(word)).to_bits());
+                let next: &[u32] = bytemuck::cast_slice(next);
+                stream(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to), &[next], scaled);
+            }
         }
     }
 
-    /// Makes what this thread wrote visible to others. Must follow the last [`Stores::copy`].
+    /// Makes what this thread wrote visible to others. Must follow the last block.
     pub(crate) fn settle(self) {
         #[cfg(target_arch = "x86_64")]
         if self == Stores::Streamed {
@@ -65,26 +70,39 @@ pub(super) fn fetch(words: &[u32], write: bool) {
     let _ = (words, write);
 }
 
-/// Copies `from` to `to`, which is as long, past the caches where the CPU can.
-#[inline]
-fn stream(from: &[u32], to: &mut [u32]) {
+/// Writes what `map` makes of `from` to `to`, which is as long, past the caches where the CPU can, and fetches `next` line by line
+/// meanwhile.
+#[inline(always)]
+fn stream(from: &[u32], to: &mut [u32], next: &[&[u32]], map: impl Fn([u32; 4]) -> [u32; 4]) {
     debug_assert_eq!(from.len(), to.len());
+    let one_by_one = |from: &[u32], to: &mut [u32]| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = map([*from; 4])[0]);
+    };
     #[cfg(target_arch = "x86_64")]
     {
         let head = to.as_ptr().align_offset(16).min(to.len());
         let (first, rest) = to.split_at_mut(head);
         let (given, more) = from.split_at(head.min(from.len()));
-        first.copy_from_slice(given);
+        one_by_one(given, first);
         let ((vectors, last), (given, end)) = (rest.as_chunks_mut::<4>(), more.as_chunks::<4>());
-        for (to, from) in vectors.iter_mut().zip(given) {
-            // SAFETY: both are four words long, and `to` begins at a multiple of 16 bytes, since `head` words precede it. Every
-            // x86-64 processor has the instructions.
-            unsafe { _mm_stream_si128(to.as_mut_ptr().cast(), _mm_loadu_si128(from.as_ptr().cast())) }
+        for (line, (to, from)) in vectors.chunks_mut(4).zip(given.chunks(4)).enumerate() {
+            for word in next.iter().filter_map(|next| next.get(16 * line)) {
+                // SAFETY: as in `fetch`.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *word).cast()) }
+            }
+            for (to, from) in to.iter_mut().zip(from) {
+                // SAFETY: `to` is four words long and begins at a multiple of 16 bytes, since `head` words precede it. Every x86-64
+                // processor has the instruction.
+                unsafe { _mm_stream_si128(to.as_mut_ptr().cast(), bytemuck::cast(map(*from))) }
+            }
         }
-        last.copy_from_slice(end);
+        one_by_one(end, last);
     }
     #[cfg(not(target_arch = "x86_64"))]
-    to.copy_from_slice(from);
+    {
+        let _ = next;
+        one_by_one(from, to);
+    }
 }
 
 #[cfg(test)]
@@ -96,9 +114,14 @@ mod tests {
         let source: Vec<u32> = (1..200).collect();
         for (from, to, len) in [(0, 0, 0), (0, 1, 1), (3, 2, 3), (1, 0, 64), (0, 3, 65), (5, 1, 130), (2, 7, 127)] {
             let mut target = vec![0u32; 200];
-            Stores::Streamed.copy(&source[from..from + len], &mut target[to..to + len]);
+            let next: &[&[u32]] = if len == 64 { &[] } else { &[&source, &source[..5]] };
+            Stores::Streamed.copy(&source[from..from + len], &mut target[to..to + len], next);
             Stores::Streamed.settle();
             assert_eq!(target[to..to + len], source[from..from + len]);
+            let halves: Vec<f32> = source[from..from + len].iter().map(|&word| word as f32 / 2.0).collect();
+            let mut doubled = vec![0.0; len];
+            Stores::Streamed.scale(2.0, &halves, &mut doubled, &halves);
+            assert!(doubled.iter().zip(&source[from..]).all(|(double, word)| *double == *word as f32));
             assert!(target[..to].iter().chain(&target[to + len..]).all(|&word| word == 0), "{from} {to} {len}");
         }
     }

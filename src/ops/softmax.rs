@@ -2,7 +2,7 @@
 
 use crate::device::cpu::reduce::{Fold, fold_rows};
 use crate::error::Result;
-use crate::expr::{Stores, exp};
+use crate::expr::{Stores, exp_below};
 use crate::ops::row::failed;
 use crate::ops::row_wise::{Formulas, RowFormula, RowResult, RowWise, Walk, formula};
 use crate::ops::row_wise_cpu::WholeRows;
@@ -82,15 +82,15 @@ fn shares(stores: Stores, width: usize, x: &[f32], out: &mut [f32]) {
     for (at, out) in out.chunks_exact_mut(width).enumerate() {
         let rest = x.get(at * width..).unwrap_or_default();
         let (x, next) = rest.split_at(width.min(rest.len()));
-        stores.fetch(&next[..width.min(next.len())]);
         let y = if stores == Stores::Streamed { &mut apart[..] } else { &mut *out };
         let (mut top, mut sum) = ([0.0], [0.0]);
         fold_rows(1, Fold::Max, x, width, &mut top);
         arch.dispatch(Powers { x, top: top[0], out: y });
         fold_rows(1, Fold::Sum, y, width, &mut sum);
-        arch.dispatch(Scaled { by: 1.0 / sum[0], out: y });
-        if stores == Stores::Streamed {
-            stores.copy(&apart, out);
+        let by = 1.0 / sum[0];
+        match stores {
+            Stores::Streamed => stores.scale(by, &apart, out, &next[..width.min(next.len())]),
+            Stores::Cached => arch.dispatch(Scaled { by, out }),
         }
     }
     stores.settle();
@@ -113,11 +113,11 @@ impl WithSimd for Powers<'_> {
         let ((x, x_rest), (out, out_rest)) = (self.x.as_chunks::<RUN>(), self.out.as_chunks_mut::<RUN>());
         for (x, out) in x.iter().zip(out) {
             for (x, out) in x.iter().zip(out) {
-                *out = exp(*x - self.top);
+                *out = exp_below(*x - self.top);
             }
         }
         for (x, out) in x_rest.iter().zip(out_rest) {
-            *out = exp(*x - self.top);
+            *out = exp_below(*x - self.top);
         }
     }
 }
