@@ -6,9 +6,10 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// Hessian that each side of a split keeps, as in scikit-learn.
 const MIN_HESSIAN: f64 = 1e-3;
-/// Added to the hessian of a category before categories are put in order, so that rare ones do not come out extreme: scikit-learn's
-/// and LightGBM's 10.
-const SMOOTHING: f64 = 10.0;
+/// Rows that a category needs to be told apart in a leaf, by its share of the hessian: what fewer say is noise. Added to its
+/// hessian too before categories are put in order, so that rare ones do not come out extreme. scikit-learn's `MIN_CAT_SUPPORT`,
+/// LightGBM's `min_data_per_group` and `cat_smooth`.
+const MIN_SUPPORT: f64 = 10.0;
 
 /// What splits must keep to.
 #[derive(Debug, Clone)]
@@ -223,33 +224,47 @@ impl Search<'_> {
         Some(self.split(feature, best, left))
     }
 
-    /// Cuts between categories in the order of their mean gradient (Fisher, "On grouping for maximum homogeneity", 1958);
-    /// missing and unknown values are one of them.
+    /// Cuts between categories in the order of their mean gradient (Fisher, "On grouping for maximum homogeneity", 1958); missing
+    /// values are one of them. As in scikit-learn, the rare ones are on no side of such a cut: they go right, with at least half
+    /// of the others, as cuts are sought from both ends of the order up to its middle and the end goes left.
     fn categories(&self, feature: usize, histogram: &[Entry]) -> Option<Split> {
         let order = |entry: &Entry| {
             let (gradient, hessian) = (entry.gradient() * self.scale.gradient, entry.hessian() * self.scale.hessian);
-            gradient / (hessian + SMOOTHING)
+            gradient / (hessian + MIN_SUPPORT)
         };
-        let mut present: Vec<(usize, Entry)> =
-            histogram.iter().copied().enumerate().filter(|(_, entry)| entry.count() > 0).collect();
-        present.sort_by(|a, b| order(&a.1).total_cmp(&order(&b.1)).then(a.0.cmp(&b.0)));
+        let rows_of_hessian = f64::from(self.leaf.sum.count()) / self.leaf.sum.hessian();
+        let known = |entry: &Entry| entry.count() > 0 && entry.hessian() * rows_of_hessian >= MIN_SUPPORT;
+        let mut used: Vec<(usize, Entry)> =
+            histogram.iter().copied().enumerate().filter(|(_, entry)| known(entry)).collect();
+        if used.len() < 2 {
+            return None;
+        }
+        used.sort_by(|a, b| order(&a.1).total_cmp(&order(&b.1)).then(a.0.cmp(&b.0)));
+        let middle = used.len().div_ceil(2);
+        let rising: Vec<_> = used.iter().take(middle).collect();
+        let falling: Vec<_> = used.iter().rev().take(middle - 1).collect();
         let base = self.base();
-        let mut best: Option<Candidate> = None;
-        let mut left = Entry::default();
-        for (at, &(_, entry)) in present.iter().enumerate() {
-            left.add(entry);
-            let gain = match self.is_bounded() {
-                true => self.gain::<true>(left, base, 0),
-                false => self.gain::<false>(left, base, 0),
-            };
-            if gain > best.map_or(0.0, |best| best.gain) {
-                best = Some(Candidate { gain, at, left, missing_left: false });
+        let mut best: Option<(Candidate, &[&(usize, Entry)])> = None;
+        for end in [&rising, &falling] {
+            let mut left = Entry::default();
+            for (at, &&(_, entry)) in end.iter().enumerate() {
+                left.add(entry);
+                let gain = match self.is_bounded() {
+                    true => self.gain::<true>(left, base, 0),
+                    false => self.gain::<false>(left, base, 0),
+                };
+                if gain > best.map_or(0.0, |(best, _)| best.gain) {
+                    best = Some((Candidate { gain, at, left, missing_left: false }, end.get(..=at)?));
+                }
             }
         }
-        let best = best?;
-        let chosen = present.get(..=best.at)?;
+        let (best, chosen) = best?;
         let mut bins = [0; 4];
-        chosen.iter().for_each(|&(bin, _)| insert(&mut bins, bin));
+        chosen.iter().for_each(|&&(bin, _)| insert(&mut bins, bin));
+        // where nothing was missing, what will be goes to the larger side
+        if self.binned.missing.get(feature) != Some(&true) && 2 * best.left.count() > self.leaf.sum.count() {
+            insert(&mut bins, MISSING);
+        }
         Some(self.split(feature, best, bins))
     }
 
@@ -307,5 +322,32 @@ mod tests {
                 assert!(missing == 0 || contains(&found.left, MISSING as u8) == missing_left);
             }
         }
+    }
+
+    #[test]
+    fn rare_categories_go_right_and_the_cut_is_sought_from_both_ends() {
+        let scale = Scale::of(1000.0, 1000.0);
+        // mean gradients and rows of six categories; the last two are rare
+        let found = |categories: [(f32, usize); 6], bounds: [f64; 2]| {
+            let mut histogram = vec![Entry::default(); BINS];
+            for (bin, (gradient, rows)) in categories.into_iter().enumerate() {
+                (0..rows).for_each(|_| histogram[bin].add(scale.entry([gradient, 1.0])));
+            }
+            let mut sum = Entry::default();
+            histogram.iter().for_each(|&entry| sum.add(entry));
+            let limits = Limits { min_samples_leaf: 1, l2: 0.0, monotonic: Vec::new() };
+            let features = vec![Binning::Categories((0..6).map(f64::from).collect())];
+            let binned = Binned { features, missing: vec![false], blocks: Vec::new() };
+            let search = Search { binned: &binned, limits: &limits, scale, leaf: Leaf { sum, bounds } };
+            search.block(0, &histogram).map(|split| (split.left[0], contains(&split.left, MISSING as u8)))
+        };
+        let free = [f64::NEG_INFINITY, f64::INFINITY];
+        // one category stands out, above or below all others: it goes left alone, whatever the rare ones say
+        assert_eq!(found([(0.0, 20), (9.0, 20), (0.1, 20), (0.2, 20), (9.0, 9), (-9.0, 9)], free), Some((0b10, false)));
+        assert_eq!(found([(0.0, 20), (-9.0, 20), (0.1, 20), (0.2, 20), (9.0, 9), (0.0, 0)], free), Some((0b10, false)));
+        // most rows are left: what will be missing goes there
+        assert_eq!(found([(0.0, 20), (9.0, 90), (0.1, 20), (0.2, 20), (9.0, 9), (0.0, 0)], free), Some((0b10, true)));
+        assert_eq!(found([(0.0, 20), (9.0, 9), (3.0, 9), (1.0, 9), (2.0, 9), (0.0, 0)], free), None, "one is left");
+        assert_eq!(found([(-1.0, 20), (1.0, 20), (0.0, 0), (0.0, 0), (0.0, 0), (0.0, 0)], [0.0, 0.0]), None);
     }
 }
