@@ -104,6 +104,11 @@ impl Estimator for CalibratedClassifier {
             let message = format!("estimator {:?}; name a model that predicts classes and is not calibrated", row.name);
             return Err(Error::argument(Self::NAME, message));
         }
+        // Rows without weight do not help a fold to know a class.
+        let kept: Vec<usize> = (0..labels.len()).filter(|&row| problem.weights.is_none_or(|w| w[row] > 0.0)).collect();
+        let part = problem.select(&kept)?;
+        let problem = &part.problem(problem);
+        let (labels, _) = problem.labels(Self::NAME)?;
         let mut counts = vec![0; classes];
         labels.iter().for_each(|&label| counts[label as usize] += 1); // below `classes`: checked
         let fewest = counts.iter().copied().filter(|&count| count > 0).min().unwrap_or(0);
