@@ -33,6 +33,9 @@ pub(super) fn pairs(op: &'static str, values: &[f64], count: usize, weights: Opt
     }
 }
 
+/// Places nearer than this are one, as scikit-learn's: scores that differ in rounding alone.
+const NEAR: f64 = 1e-15;
+
 /// Points that share a mean.
 struct Pool {
     first: f64,
@@ -42,7 +45,7 @@ struct Pool {
 }
 
 impl Isotonic {
-    /// The least-squares curve through `(x, y)`; points of one `x` count as their mean.
+    /// The least-squares curve through `(x, y)`; points of one `x`, or less than 1e-15 above it, count as their mean.
     ///
     /// # Errors
     /// [`Error::Shape`] when the lengths differ or are 0; [`Error::NonFinite`] for NaN or infinity.
@@ -58,7 +61,7 @@ impl Isotonic {
             let weight = weights.and_then(|w| w.get(row)).copied().unwrap_or(1.0);
             match points.last_mut() {
                 _ if weight == 0.0 => {}
-                Some(point) if point.first == x[row] => {
+                Some(point) if x[row] - point.first < NEAR => {
                     let sum = point.weight + weight;
                     point.mean = (point.mean * point.weight + y[row] * weight) / sum;
                     point.weight = sum;
@@ -170,6 +173,10 @@ pub(super) mod tests {
         let curve = Isotonic::fit(&[1.0, 1.0, 2.0, 3.0, 3.0, 4.0], &[0.0, 1.0, 0.0, 1.0, 0.0, 1.0], None).unwrap();
         close(&[1.0, 2.0, 3.0, 4.0].map(|x| curve.value(x)), &[1.0 / 3.0, 1.0 / 3.0, 0.5, 1.0]);
         assert!(curve.is_sound());
+        // IsotonicRegression().fit(x, y) of scikit-learn 1.9.1: 1e-16 apart is one place, 1e-14 two
+        let curve = Isotonic::fit(&[1e-16, 0.0, 1e-14, 1.0], &[0.0, 1.0, 0.75, 1.0], None).unwrap();
+        close(&curve.x, &[0.0, 1e-14, 1.0]);
+        close(&curve.y, &[0.5, 0.75, 1.0]);
         assert!(Isotonic::fit(&[1.0], &[1.0], Some(&[0.0])).is_err());
         assert!(!Isotonic { x: vec![1.0, 1.0], y: vec![0.0, 1.0] }.is_sound());
     }
