@@ -209,6 +209,12 @@ impl Case {
         self.row.weights_repeat && self.setting("solver") != Some("stochastic")
     }
 
+    /// Whether a row of weight 0 is as good as none; not of models that draw from all rows.
+    pub fn drops_zeros(&self) -> bool {
+        let drops = ["hist-gradient-boosting", "stacking", "calibrated"];
+        self.weights_repeat() || drops.iter().any(|name| self.row.name.starts_with(name))
+    }
+
     /// Sums in another order, and solvers that stop at another step: scikit-learn's tolerance for weights, and that of singles.
     pub fn optimum(&self) -> f64 {
         if self.in_singles() { 1e-2 } else { 1e-5 }

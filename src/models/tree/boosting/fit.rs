@@ -128,7 +128,7 @@ pub(super) fn fit(
     device: Option<&Device>,
 ) -> Result<Ensemble> {
     let threads = Cpu::new().threads();
-    let binned = Binned::new(task.x, settings.max_bins, settings.categorical_features, threads);
+    let binned = Binned::new(task.x, task.rows.weights, settings.max_bins, settings.categorical_features, threads);
     for (feature, binning) in binned.features.iter().enumerate() {
         if matches!(binning, Binning::Categories(values) if values.len() > MISSING) {
             let message = format!(
@@ -361,7 +361,7 @@ mod tests {
             n_iter_no_change: 10,
             tol: 1e-7,
         };
-        let binned = Binned::new((&x).into(), 255, &[1], 2);
+        let binned = Binned::new((&x).into(), &weights, 255, &[1], 2);
         for (y, loss, outputs) in [(&y, Loss::Squared, 1), (&labels, Loss::Softmax, 3)] {
             let held_out = (0..900).step_by(10).collect();
             let task = Task { x: (&x).into(), y, rows: Rows::new(&weights, held_out), loss, outputs };
