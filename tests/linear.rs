@@ -4,9 +4,9 @@
 mod golden;
 
 use ndarray::{Array2, Axis};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tilework::models::linear::*;
-use tilework::models::{ClassWeight, Estimator, Problem};
+use tilework::models::{ClassWeight, Estimator, Influence, Problem, Row};
 use tilework::{Device, Rng};
 
 /// A set of `tests/data`: features, the last column, and whether a row is held out.
@@ -183,6 +183,39 @@ fn penalties_on_size_leave_a_gradient_that_they_explain() {
         assert!(zeros > 0 && zeros < 12, "{penalty:?}: {zeros} of 12 coefficients are 0");
         assert!(residuals.sum_axis(Axis(0)).iter().all(|sum| sum.abs() < 1e-7));
     }
+}
+
+#[test]
+fn the_share_alone_chooses_the_penalty_and_infinity_is_none() {
+    let all = set("iris");
+    let all = Set { x: all.x.clone(), y: all.y.clone(), test: Vec::new() }.standardised(&all.x);
+    let row = Row::named("logistic-regression").unwrap();
+    let coef = |settings: Value| {
+        let Value::Object(settings) = settings else { panic!("settings are an object") };
+        let found = row.fit(&settings, &Problem::new(&all.x, &all.labels())).map_err(|e| e.to_string())?;
+        match found.influence() {
+            Some(Influence::Coefficients(coef)) => Ok(coef),
+            _ => Err("no coefficients".to_string()),
+        }
+    };
+    let same = |one: Value, other: Value| assert_eq!(coef(one).unwrap(), coef(other).unwrap());
+    same(json!({"l1_ratio": 0.0}), json!({"penalty": "l2"}));
+    same(json!({"l1_ratio": 1.0}), json!({"penalty": "l1"}));
+    same(json!({"l1_ratio": 1.0}), json!({"penalty": "l1", "l1_ratio": 1.0}));
+    same(json!({"l1_ratio": 0.5}), json!({"penalty": "elasticnet", "l1_ratio": 0.5}));
+    same(json!({"C": "inf"}), json!({"penalty": "none"}));
+    same(json!({"C": "inf", "penalty": "l1"}), json!({"penalty": "none"}));
+    assert!(coef(json!({"l1_ratio": 1.0})).unwrap() != coef(json!({})).unwrap());
+    for (penalty, ratio) in [("l2", 0.5), ("l2", 1.0), ("l1", 0.5), ("none", 0.5)] {
+        let text = coef(json!({"penalty": penalty, "l1_ratio": ratio})).unwrap_err();
+        let named = text.to_lowercase().contains(&format!("penalty is {penalty} and l1_ratio {ratio}"));
+        assert!(named, "{text}");
+    }
+    let text = coef(json!({"C": "free"})).unwrap_err();
+    assert!(text.contains("C: \"free\" is none of its values; give a number above 0, or \"inf\""), "{text}");
+    let settings = LogisticRegression { c: f64::INFINITY, ..Default::default() };
+    let again = serde_json::to_value(&settings).and_then(serde_json::from_value::<LogisticRegression>).unwrap();
+    assert_eq!(again, settings);
 }
 
 #[test]

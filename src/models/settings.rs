@@ -14,7 +14,11 @@ pub(super) fn settled<E: DeserializeOwned>(kind: &'static str, settings: &Value)
         let mut each = settings.as_object().into_iter().flatten();
         let wrong = each.find(|(name, value)| E::deserialize(alone(name, value)).is_err());
         let what = match wrong {
-            // Serde tells of these the Rust type, and not what it was given.
+            // Types of several forms say in their `expecting` which to give, and not what they were given.
+            Some((name, value)) if e.to_string().starts_with("give ") => {
+                format!("{name}: {value} is none of its values; {e}")
+            }
+            // Serde tells of others the Rust type.
             Some((name, value)) if e.to_string().contains("untagged enum") => {
                 format!("{name}: {value} is none of its values")
             }

@@ -16,7 +16,7 @@ use crate::models::estimator::{
 use crate::models::problem::{Answer, Problem};
 use crate::models::store::{Reader, Writer};
 use ndarray::{Array2, ArrayView2};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Logistic regression of two or more classes, scikit-learn's `LogisticRegression`: minimises
 /// `C · Σ loss + penalty(coef)`; more than two classes are fitted together (softmax).
@@ -31,12 +31,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogisticRegression {
-    /// What large coefficients cost.
+    /// What large coefficients cost. [`Penalty::ElasticNet`], so that `l1_ratio` alone decides; another than it says is refused.
     pub penalty: Penalty,
-    /// The inverse of the penalty's price: large is free.
-    #[serde(rename = "C")]
+    /// The inverse of the penalty's price: large is free, infinity no penalty. In JSON, which has no such number, `"inf"` or
+    /// `null`.
+    #[serde(rename = "C", deserialize_with = "free_or_number")]
     pub c: f64,
-    /// Of [`Penalty::ElasticNet`], the share of the price that is on sizes: 1 is [`Penalty::L1`], 0 [`Penalty::L2`].
+    /// The share of the price that is on sizes: 1 is [`Penalty::L1`], 0 [`Penalty::L2`], the default.
     pub l1_ratio: f64,
     /// Whether constants are fitted too, free of price.
     pub fit_intercept: bool,
@@ -57,14 +58,34 @@ pub struct LogisticRegression {
 #[serde(rename_all = "lowercase")]
 pub enum Penalty {
     /// Half of their squares.
-    #[default]
     L2,
     /// Their sizes: many become 0.
     L1,
     /// Both, shared by `l1_ratio`.
+    #[default]
     ElasticNet,
     /// Nothing. Classes that can be told apart without a mistake then have no best coefficients.
     None,
+}
+
+/// A number, or infinity in the words that JSON has for it.
+fn free_or_number<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "give a number above 0, or \"inf\" for no penalty")]
+    enum Given {
+        Number(f64),
+        Word(Free),
+        Nothing(()),
+    }
+    #[derive(Deserialize)]
+    enum Free {
+        #[serde(rename = "inf", alias = "infinity")]
+        Free,
+    }
+    Given::deserialize(from).map(|given| match given {
+        Given::Number(number) => number,
+        Given::Word(Free::Free) | Given::Nothing(()) => f64::INFINITY,
+    })
 }
 
 /// How [`LogisticRegression`] is solved.
@@ -86,7 +107,7 @@ pub enum LogisticSolver {
 impl Default for LogisticRegression {
     fn default() -> LogisticRegression {
         LogisticRegression {
-            penalty: Penalty::L2,
+            penalty: Penalty::ElasticNet,
             c: 1.0,
             l1_ratio: 0.0,
             fit_intercept: true,
@@ -117,8 +138,8 @@ impl LogisticRegression {
     fn prices(&self) -> Result<(f64, f64)> {
         let op = Self::NAME;
         check_price(op, "tol", self.tol)?;
-        if !(self.c > 0.0 && self.c.is_finite()) {
-            return Err(Error::argument(op, format!("C is {}; give a finite number above 0", self.c)));
+        if self.c.is_nan() || self.c <= 0.0 {
+            return Err(Error::argument(op, format!("C is {}; give a number above 0, or inf for no penalty", self.c)));
         }
         if !(0.0..=1.0).contains(&self.l1_ratio) {
             return Err(Error::argument(op, format!("l1_ratio is {}; give a share, from 0 to 1", self.l1_ratio)));
@@ -126,10 +147,26 @@ impl LogisticRegression {
         if self.max_iter == 0 {
             return Err(Error::argument(op, "max_iter is 0; give at least 1"));
         }
+        let ratio = self.l1_ratio;
+        // an l1_ratio of 0 is what it is when none is given
+        let alike = match self.penalty {
+            Penalty::L2 | Penalty::None => ratio == 0.0,
+            Penalty::L1 => ratio == 0.0 || ratio == 1.0,
+            Penalty::ElasticNet => true,
+        };
+        if !alike {
+            let message = format!(
+                "penalty is {:?} and l1_ratio {ratio}, which contradict each other; give l1_ratio alone: 0 for L2, 1 for L1, \
+                 between for both",
+                self.penalty
+            );
+            return Err(Error::argument(op, message));
+        }
         Ok(match self.penalty {
+            _ if self.c == f64::INFINITY => (0.0, 0.0),
             Penalty::L2 => (0.0, 1.0),
             Penalty::L1 => (1.0, 0.0),
-            Penalty::ElasticNet => (self.l1_ratio, 1.0 - self.l1_ratio),
+            Penalty::ElasticNet => (ratio, 1.0 - ratio),
             Penalty::None => (0.0, 0.0),
         })
     }
@@ -214,7 +251,8 @@ impl LogisticRegression {
     fn train(&self, source: &Source<'_, '_>) -> Result<FittedLogisticRegression> {
         let (l1, l2) = self.prices()?;
         if l1 > 0.0 {
-            let message = "solver stochastic knows no price on sizes; take solver lbfgs or penalty l2";
+            let message =
+                "solver stochastic knows no price on sizes; take solver lbfgs, or l1_ratio 0 and no penalty l1";
             return Err(Error::argument(Self::NAME, message));
         }
         self.batches.check(Self::NAME)?;
