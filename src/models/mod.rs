@@ -38,6 +38,8 @@ pub mod prepare;
 #[cfg(feature = "models")]
 mod problem;
 #[cfg(feature = "models")]
+mod quantile;
+#[cfg(feature = "models")]
 pub mod selection;
 #[cfg(feature = "models")]
 mod settings;

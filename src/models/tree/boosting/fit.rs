@@ -12,6 +12,7 @@ use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks, map_reduce};
 use crate::error::{Error, Result};
 use crate::models::estimator::check_range;
+use crate::models::quantile::Weighing;
 use crate::models::tree::nodes::{Tree, normalise};
 use crate::models::tree::settings::demand;
 use crate::rng::Rng;
@@ -175,7 +176,8 @@ fn boost(
         learning_rate: settings.learning_rate,
     };
     let of_train = |all: &[f64]| -> Vec<f64> { rows.train.iter().map(|&row| all[row as usize]).collect() };
-    let start = loss.start(&of_train(y), &of_train(weights), outputs);
+    let known = of_train(weights);
+    let (start, weighing) = (loss.start(&of_train(y), &known, outputs), Weighing::of(&known));
     let mut scores: Vec<f64> = start.iter().copied().cycle().take(x.rows() * outputs).collect();
     let watched = x.select(&rows.held_out)?;
     let mut watched_scores: Vec<f64> = start.iter().copied().cycle().take(rows.held_out.len() * outputs).collect();
@@ -222,7 +224,7 @@ fn boost(
             let [gradients, hessians] = sums.unwrap_or_default();
             check_range(op, "gradients in 32-bit floats", &[gradients])?;
             let mut grown = plan.grow(&steps, Scale::of(gradients, hessians), rows.train.clone(), memory, threads)?;
-            correct(&mut grown, loss, y, weights, &scores, settings.learning_rate);
+            correct(&mut grown, loss, weighing, (y, weights, &scores), settings.learning_rate);
             Ok(grown)
         };
         let inside = if outputs == 1 { threads } else { 1 };
@@ -257,10 +259,16 @@ fn boost(
 }
 
 /// Leaves of a loss without curvature say what is best for their rows.
-fn correct(grown: &mut Grown, loss: Loss, y: &[f64], weights: &[f64], scores: &[f64], learning_rate: f64) {
+fn correct(
+    grown: &mut Grown,
+    loss: Loss,
+    weighing: Weighing,
+    (y, weights, scores): (&[f64], &[f64], &[f64]),
+    learning_rate: f64,
+) {
     for (leaf, range) in &grown.leaves {
         let residuals = grown.rows[range.clone()].iter().map(|&row| row as usize);
-        let best = loss.leaf(residuals.map(|row| (y[row] - scores[row], weights[row])));
+        let best = loss.leaf(residuals.map(|row| (y[row] - scores[row], weights[row])), weighing);
         if let (Some(best), Some(value)) = (best, grown.tree.values.get_mut(*leaf)) {
             *value = best * learning_rate;
         }

@@ -1,5 +1,6 @@
 //! What boosting makes small: gradients and hessians of each loss, where it starts, and what leaves say where it has no curvature.
 
+use crate::models::quantile::{Weighing, quantile, weighed};
 use serde::{Deserialize, Serialize};
 
 /// What a boosted regressor makes small.
@@ -11,7 +12,9 @@ pub enum BoostingLoss {
     SquaredError,
     /// `|y - f|`: predicts the median.
     AbsoluteError,
-    /// Predicts the quantile that the setting `quantile` names.
+    /// Predicts the quantile that the setting `quantile` names: of rows that weigh the same, between two of them in proportion, as
+    /// `numpy.percentile`; of rows with weights, the smallest value that has this share of the weight up to it, and half way to
+    /// the next where that is just the share.
     Quantile,
 }
 
@@ -75,7 +78,7 @@ impl Loss {
         let share = |of: &dyn Fn(f64) -> f64| y.iter().zip(weights).map(|(&y, w)| w * of(y)).sum::<f64>() / total;
         match self {
             Loss::Squared => vec![share(&|y| y)],
-            Loss::Quantile(q) => vec![quantile(y.iter().copied().zip(weights.iter().copied()).collect(), q)],
+            Loss::Quantile(q) => vec![weighed(y, weights, q)],
             Loss::Binary => {
                 let p = share(&|y| y).clamp(f64::EPSILON, 1.0 - f64::EPSILON);
                 vec![(p / (1.0 - p)).ln()]
@@ -91,28 +94,12 @@ impl Loss {
     }
 
     /// The best value of a leaf, from the residuals `y - score` of its rows and their weights, where Newton's step says nothing.
-    pub fn leaf(self, residuals: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    pub fn leaf(self, residuals: impl Iterator<Item = (f64, f64)>, weighing: Weighing) -> Option<f64> {
         match self {
-            Loss::Quantile(q) => Some(quantile(residuals.collect(), q)),
+            Loss::Quantile(q) => Some(quantile(residuals.collect(), q, weighing)),
             _ => None,
         }
     }
-}
-
-/// The smallest value with at least a share `q` of the weight up to it; where it is just that share, the middle to the next.
-pub(super) fn quantile(mut values: Vec<(f64, f64)>, q: f64) -> f64 {
-    values.retain(|(_, weight)| *weight > 0.0);
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let wanted = q * values.iter().map(|(_, weight)| weight).sum::<f64>();
-    let mut sum = 0.0;
-    for (i, &(value, weight)) in values.iter().enumerate() {
-        sum += weight;
-        if sum >= wanted {
-            let next = values.get(i + 1).map_or(value, |next| next.0);
-            return if sum == wanted { value / 2.0 + next / 2.0 } else { value };
-        }
-    }
-    values.last().map_or(0.0, |last| last.0)
 }
 
 #[cfg(test)]
@@ -152,6 +139,11 @@ mod tests {
         assert_eq!(Loss::Squared.start(&[1.0, 2.0, 6.0], &[1.0, 1.0, 2.0], 1), [3.75]);
         assert_eq!(Loss::Quantile(0.5).start(&[5.0, 1.0, 2.0], &[1.0; 3], 1), [2.0]);
         assert_eq!(Loss::Quantile(0.5).start(&[5.0, 1.0, 2.0, 3.0], &[1.0; 4], 1), [2.5]);
+        // np.percentile([5, 1, 2, 3], 90) and 10
+        assert!((Loss::Quantile(0.9).start(&[5.0, 1.0, 2.0, 3.0], &[0.5; 4], 1)[0] - 4.4).abs() < 1e-12);
+        assert!((Loss::Quantile(0.1).start(&[5.0, 1.0, 2.0, 3.0], &[1.0; 4], 1)[0] - 1.3).abs() < 1e-12);
+        assert_eq!(Loss::Quantile(0.5).start(&[5.0, 1.0, 2.0], &[1.0, 1.0, 3.0], 1), [2.0]);
+        assert_eq!(Loss::Quantile(0.5).start(&[5.0, 1.0, 2.0], &[2.0, 1.0, 1.0], 1), [3.5]);
         assert!((Loss::Binary.start(&[0.0, 1.0, 1.0, 1.0], &[1.0; 4], 1)[0] - 3f64.ln()).abs() < 1e-12);
     }
 }
