@@ -187,6 +187,31 @@ fn a_feature_that_counts_is_worth_more_than_noise() {
 }
 
 #[test]
+fn weights_count_where_a_feature_is_worth_something() {
+    let (x, values, _) = data(60);
+    let row = Row::named("linear-regression").unwrap();
+    let model = row.fit(&Settings::new(), &Problem::new(&x, &values)).unwrap();
+    let worth = |x: &Array2<f64>, values: &[f64], weights: Option<&[f64]>, score: &str| {
+        let problem = Problem { weights, ..Problem::new(x, values) };
+        permutation_importance(&*model, &problem, tilework::models::selection::score(score).unwrap(), 3, 1)
+    };
+    let plain = worth(&x, &values, None, "r2").unwrap();
+    assert_eq!(worth(&x, &values, Some(&[2.0; 60]), "r2").unwrap(), plain);
+    // rows of weight 0, of whatever answers, are as good as none
+    let mut odd = values.clone();
+    odd[40..].fill(1e6);
+    let weights: Vec<f64> = (0..60).map(|i| if i < 40 { 1.5 } else { 0.0 }).collect();
+    let part = worth(&x.slice(ndarray::s![..40, ..]).to_owned(), &values[..40], None, "mae").unwrap();
+    assert_eq!(worth(&x, &odd, Some(&weights), "mae").unwrap(), part);
+    // what counts is where the weight is
+    let weights: Vec<f64> = (0..60).map(|i| if i < 40 { 1.0 } else { 1e-9 }).collect();
+    let near = worth(&x, &odd, Some(&weights), "mae").unwrap();
+    assert!(near[0].mean > 0.0 && near[0].mean < 10.0, "{near:?}");
+    let text = worth(&x, &values, Some(&weights), "explained_variance").unwrap_err().to_string();
+    assert!(text.contains("takes no weights that differ"), "{text}");
+}
+
+#[test]
 fn permutation_takes_columns_one_at_a_time_and_losses_have_the_sign_of_harm() {
     let calls = AtomicUsize::new(0);
     let shuffled = |column: usize, order: &[usize]| {

@@ -23,10 +23,10 @@ pub struct Importance {
 }
 
 /// Importances of all features of a fitted model on rows with answers, best those that it has not seen: scikit-learn's
-/// `permutation_importance`.
+/// `permutation_importance`. Weights weigh the rows of the score; rows of weight 0 are left out.
 ///
 /// # Errors
-/// Those of the predictions and the score.
+/// Those of the predictions and the score; weights that differ, of a score that takes none.
 pub fn permutation_importance(
     model: &dyn Model,
     problem: &Problem<'_>,
@@ -34,14 +34,25 @@ pub fn permutation_importance(
     n_repeats: usize,
     seed: u64,
 ) -> Result<Vec<Importance>> {
+    let kept: Vec<usize> = (0..problem.x.rows())
+        .filter(|&row| problem.weights.is_none_or(|w| w.get(row).is_some_and(|&w| w > 0.0)))
+        .collect();
+    if kept.len() < problem.x.rows() {
+        let part = problem.select(&kept)?;
+        return permutation_importance(model, &part.problem(problem), score, n_repeats, seed);
+    }
     let all: Vec<usize> = (0..problem.x.rows()).collect();
+    let scored = |outcomes: &Outcomes| match problem.weights {
+        Some(weights) if weights.iter().any(|w| Some(w) != weights.first()) => score.weighted(outcomes, weights),
+        _ => score.of(outcomes),
+    };
     let shuffled = |column: usize, order: &[usize]| {
         let mut x = problem.x.select(&all)?;
         let values = problem.x.column(column);
         for (cell, &from) in x.column_mut(column).iter_mut().zip(order) {
             *cell = values.get(from).copied().unwrap_or(f64::NAN);
         }
-        score.of(&Outcomes::of(
+        scored(&Outcomes::of(
             model,
             &Problem {
                 x: Matrix::from(&x).with_texts_of(&problem.x),
@@ -52,7 +63,7 @@ pub fn permutation_importance(
             },
         )?)
     };
-    let (size, whole) = ((problem.x.rows(), problem.x.width()), score.of(&Outcomes::of(model, problem)?)?);
+    let (size, whole) = ((problem.x.rows(), problem.x.width()), scored(&Outcomes::of(model, problem)?)?);
     permuted(size, whole, score.greater_is_better, n_repeats, seed, &shuffled)
 }
 

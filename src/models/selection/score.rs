@@ -138,6 +138,43 @@ impl Score {
         }
     }
 
+    /// The score of rows with weights, of which some are above 0: of those that are a mean over rows, the weighted one, and R².
+    ///
+    /// # Errors
+    /// As [`Score::of`]; [`Error::Argument`] for a score that takes no weights, with those that do.
+    pub(super) fn weighted(&self, outcomes: &Outcomes, weights: &[f64]) -> Result<f64> {
+        const MEANS: [&str; 6] = ["accuracy", "log_loss", "brier", "mse", "mae", "mape"];
+        let total: f64 = weights.iter().sum();
+        let mean = |score: &Score| -> Result<f64> {
+            let terms = weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0);
+            let sum = terms.map(|(row, weight)| Ok(weight * score.of(&outcomes.row(row))?)).sum::<Result<f64>>()?;
+            Ok(sum / total)
+        };
+        match self.name {
+            name if MEANS.contains(&name) => mean(self),
+            "rmse" => mean(score("mse")?).map(f64::sqrt),
+            "r2" => {
+                let left = mean(score("mse")?)?;
+                let Answers::Values(truth) = &outcomes.truth else { return Err(self.needs("a model of numbers")) };
+                let centre = truth.iter().zip(weights).map(|(t, w)| t * w).sum::<f64>() / total;
+                let whole = truth.iter().zip(weights).map(|(t, w)| w * (t - centre).powi(2)).sum::<f64>() / total;
+                Ok(match (left == 0.0, whole == 0.0) {
+                    (true, _) => 1.0,
+                    (false, true) => 0.0,
+                    (false, false) => 1.0 - left / whole,
+                })
+            }
+            _ => {
+                let message = format!(
+                    "{} takes no weights that differ; choose one of {}, rmse, r2, or leave the weights out",
+                    self.name,
+                    MEANS.join(", ")
+                );
+                Err(Error::argument("score", message))
+            }
+        }
+    }
+
     fn needs(&self, what: &str) -> Error {
         Error::argument("score", format!("{} needs {what}; choose another score", self.name))
     }
@@ -199,6 +236,36 @@ mod tests {
         assert!(said("roc_auc").contains("roc_auc needs scores or probabilities"));
         assert!(said("mae").contains("mae needs a model of numbers"));
         assert_eq!(score("accuracy").unwrap().of(&outcomes(None)).unwrap(), 0.75);
+    }
+
+    #[test]
+    fn weighted_scores_are_those_of_scikit_learn() {
+        // accuracy_score and log_loss of scikit-learn 1.9.1 with sample_weight = w
+        let w = [1.0, 2.0, 0.0, 0.5];
+        let p = array![[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2]];
+        let of = |name: &str| score(name).unwrap().weighted(&outcomes(Some(p.clone())), &w);
+        assert!((of("accuracy").unwrap() - 0.857_142_857_142_857_1).abs() < 1e-12);
+        assert!((of("log_loss").unwrap() - 0.565803598181052).abs() < 1e-12);
+        let text = of("f1_macro").unwrap_err().to_string();
+        assert!(text.contains("f1_macro takes no weights that differ; choose one of accuracy, log_loss"), "{text}");
+        // r2_score and root_mean_squared_error
+        let numbers = Outcomes {
+            truth: Answers::Values(vec![3.0, -0.5, 2.0, 7.0]),
+            predicted: Prediction::Values(vec![2.5, 0.0, 2.0, 8.0]),
+            ..outcomes(None)
+        };
+        let of = |name: &str| score(name).unwrap().weighted(&numbers, &w).unwrap();
+        assert!(
+            (of("r2") - 0.9507042253521126).abs() < 1e-12 && (of("rmse") - 0.5976143046671968).abs() < 1e-12,
+            "{} {}",
+            of("r2"),
+            of("rmse")
+        );
+        let equal = [2.0; 4];
+        for name in ["mse", "mae", "mape", "rmse", "r2"] {
+            let score = score(name).unwrap();
+            assert!((score.weighted(&numbers, &equal).unwrap() - score.of(&numbers).unwrap()).abs() < 1e-12, "{name}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks};
 use crate::error::{Error, Result};
 use crate::models::prepare::Pipeline;
 use crate::models::{Answers, Ended, Model, Prediction, Problem, Row};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -63,6 +63,27 @@ impl Outcomes {
             decision: model.decision(problem.x)?,
             ended: model.ended(),
         })
+    }
+}
+
+impl Outcomes {
+    /// Those of one row alone.
+    pub(super) fn row(&self, row: usize) -> Outcomes {
+        let one = |matrix: &Option<Array2<f64>>| matrix.as_ref().map(|m| m.select(Axis(0), &[row]));
+        Outcomes {
+            truth: match &self.truth {
+                Answers::Labels(of, classes) => Answers::Labels(of.get(row).copied().into_iter().collect(), *classes),
+                Answers::Values(of) => Answers::Values(of.get(row).copied().into_iter().collect()),
+                Answers::None => Answers::None,
+            },
+            predicted: match &self.predicted {
+                Prediction::Labels(of) => Prediction::Labels(of.get(row).copied().into_iter().collect()),
+                Prediction::Values(of) => Prediction::Values(of.get(row).copied().into_iter().collect()),
+            },
+            probabilities: one(&self.probabilities),
+            decision: one(&self.decision),
+            ended: self.ended,
+        }
     }
 }
 
