@@ -34,14 +34,18 @@ impl Conformal {
     /// error.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a coverage outside 0 to 1, a model of classes, or too few rows for it (19 for 95 %); those of the
-    /// model.
+    /// [`Error::Argument`] for a coverage outside 0 to 1, a model of classes, or too few rows for it (19 for 95 %), or weights:
+    /// ranks of errors promise something of rows that count alike; those of the model.
     pub fn fit(model: &dyn Model, held_out: &Problem<'_>, coverage: f64) -> Result<Conformal> {
         const OP: &str = "conformal";
         if !(coverage > 0.0 && coverage < 1.0) {
             return Err(Error::argument(OP, format!("coverage {coverage}; give a probability such as 0.9")));
         }
         held_out.check_but_missing(OP)?;
+        if held_out.weights.is_some_and(|weights| weights.iter().any(|w| Some(w) != weights.first())) {
+            let message = "weights that differ: the promise is of rows that count alike; leave them out, and the rows of weight 0";
+            return Err(Error::argument(OP, message));
+        }
         let truth = held_out.values(OP)?;
         let predicted = values(OP, model, held_out.x)?;
         let mut errors: Vec<f64> = truth.iter().zip(&predicted).map(|(t, p)| (t - p).abs()).collect();
@@ -106,5 +110,10 @@ mod tests {
         let text = Conformal::fit(&model, &Problem::new(&x[..18], &y[..18]), 0.95).unwrap_err().to_string();
         assert!(text.contains("18 rows cannot tell coverage 0.95; hold out 19 or more"), "{text}");
         assert!(Conformal::fit(&model, &Problem::new(&x, &y), 1.0).is_err());
+        let mut weights = [0.5; 19];
+        assert!(Conformal::fit(&model, &Problem::new(&x, &y).weights(&weights), 0.95).is_ok());
+        weights[3] = 0.0;
+        let text = Conformal::fit(&model, &Problem::new(&x, &y).weights(&weights), 0.95).unwrap_err().to_string();
+        assert!(text.contains("weights that differ"), "{text}");
     }
 }
