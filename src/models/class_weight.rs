@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// How much the rows of each class count, on top of their own weights. In JSON, `"balanced"` or a list of numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(
+    rename_all = "snake_case",
+    expecting = "give \"balanced\", or a list of numbers, one a class in the order of the classes"
+)]
 pub enum ClassWeight {
     /// All classes the same together: total weight / (number of classes with rows · weight of the class).
     Balanced,

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// How many components are kept: in JSON a whole number, or a share between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give a count from 1, or a share of the variance between 0 and 1")]
 pub enum Components {
     /// So many, at least 1.
     Count(usize),

@@ -21,7 +21,7 @@ fn near(told: impl IntoIterator<Item = f64>, right: impl IntoIterator<Item = f64
 #[test]
 fn forests_on_a_device_predict_as_without_it() {
     let Parts { x, y, test_x, .. } = images();
-    let random = RandomForestClassifier { n_estimators: 30, min_samples_leaf: 3, ..Default::default() };
+    let random = RandomForestClassifier { n_estimators: 30, min_samples_leaf: 3.into(), ..Default::default() };
     let extra = ExtraTreesClassifier { n_estimators: 30, ..Default::default() };
     for model in [random.fit(&x, &y).unwrap(), extra.fit(&x, &y).unwrap()] {
         for device in devices() {
@@ -62,7 +62,8 @@ fn boosting_on_a_device_predicts_as_without_it_with_missing_values_and_categorie
         of_set + row[2] + if row[0].is_nan() { 1.0 } else { row[0] }
     };
     let y: Vec<f64> = x.rows().into_iter().map(score).collect();
-    let settings = HistGradientBoostingRegressor { max_iter: 20, categorical_features: vec![1], ..Default::default() };
+    let settings =
+        HistGradientBoostingRegressor { max_iter: 20, categorical_features: vec![1], ..Default::default() };
     let model = settings.fit(&x, &y).unwrap();
     for device in devices() {
         near(model.on(&device).unwrap().predict(&all).unwrap(), model.predict(&all).unwrap());

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tilework::io::HostTensor;
 use tilework::models::{
     ClassCriterion, ClassWeight, DecisionTreeClassifier, DecisionTreeRegressor, Estimator, Model, Problem, PruningPath,
-    Reader, Splitter, Tree, TreeNames, ValueCriterion, archive_of,
+    Reader, Row, Samples, Splitter, Tree, TreeNames, ValueCriterion, archive_of,
 };
 
 type Disorder = fn(&[(f64, f64)]) -> f64; // of (answer, weight): weight times impurity
@@ -87,14 +87,14 @@ proptest! {
         let y: Vec<f64> = labels.iter().map(|&label| f64::from(label)).collect();
         let numbers: Vec<f64> = (0..rows).map(|i| f64::from(word(5 * i + 3) % 1000) / 7.0).collect();
         for (criterion, disorder) in [(ClassCriterion::Gini, gini as Disorder), (ClassCriterion::Entropy, entropy)] {
-            let settings = DecisionTreeClassifier { criterion, min_samples_leaf: min_leaf, ..Default::default() };
+            let settings = DecisionTreeClassifier { criterion, min_samples_leaf: min_leaf.into(), ..Default::default() };
             let model = settings.learn(&Problem::new(&x, &labels).weights(&weights)).unwrap();
             expect_best_splits(&model.tree, &x, &y, &weights, disorder, min_leaf);
         }
         for (criterion, disorder) in
             [(ValueCriterion::SquaredError, squares as Disorder), (ValueCriterion::AbsoluteError, distances)]
         {
-            let settings = DecisionTreeRegressor { criterion, min_samples_leaf: min_leaf, ..Default::default() };
+            let settings = DecisionTreeRegressor { criterion, min_samples_leaf: min_leaf.into(), ..Default::default() };
             let model = settings.learn(&Problem::new(&x, &numbers).weights(&weights)).unwrap();
             expect_best_splits(&model.tree, &x, &numbers, &weights, disorder, min_leaf);
         }
@@ -187,7 +187,7 @@ fn trees_of_breast_cancer_are_as_pure_as_scikit_learn_s_and_score_as_one_of_them
     let (two, other) = (&[132.0 / rows, 134.0 / rows], &[131.0 / rows, 133.0 / rows]);
     for (settings, leaves, depth, impurity, scores) in [
         (default(), 18, 5, 0.0, &whole[..]),
-        (DecisionTreeClassifier { min_samples_leaf: 5, ..default() }, 12, 5, 0.032_968_179_4, two),
+        (DecisionTreeClassifier { min_samples_leaf: 5.into(), ..default() }, 12, 5, 0.032_968_179_4, two),
         (DecisionTreeClassifier { max_depth: Some(2), ..default() }, 4, 2, 0.079_300_917_4, &[127.0 / rows]),
         (DecisionTreeClassifier { max_depth: Some(3), ..default() }, 8, 3, 0.038_947_618_9, other),
         (DecisionTreeClassifier { max_leaf_nodes: Some(6), ..default() }, 6, 3, 0.048_209_666_1, two),
@@ -212,7 +212,7 @@ fn trees_of_diabetes_in_singles_are_as_pure_as_scikit_learn_s_and_score_as_one_o
     let deep = DecisionTreeRegressor { max_depth: Some(3), ..default() }.fit(&x, &y).unwrap();
     let peer = Peer { leaves: 8, depth: 3, impurity: 2_641.860_202_244_1, scores: &[0.086_767_51] }; // PEERS.md's 0.0868
     peer.expect(&deep.tree, score(&deep));
-    let wide = DecisionTreeRegressor { min_samples_leaf: 5, ..default() }.fit(&x, &y).unwrap();
+    let wide = DecisionTreeRegressor { min_samples_leaf: 5.into(), ..default() }.fit(&x, &y).unwrap();
     let scores = &[-0.076_216_847, -0.074_197_067];
     Peer { leaves: 54, depth: 10, impurity: 1_270.867_254_112_1, scores }.expect(&wide.tree, score(&wide));
     expect_best_splits(&wide.tree, &x, &y, &vec![1.0; y.len()], squares, 5);
@@ -240,7 +240,7 @@ fn a_whole_tree_of_digits_scores_within_what_ties_leave_open() {
 #[test]
 fn pruned_trees_are_nested_and_those_of_the_path() {
     let Parts { x, y, .. } = diabetes();
-    let settings = DecisionTreeRegressor { min_samples_leaf: 5, ..Default::default() };
+    let settings = DecisionTreeRegressor { min_samples_leaf: 5.into(), ..Default::default() };
     let PruningPath { ccp_alphas, impurities } = settings.cost_complexity_pruning_path(&Problem::new(&x, &y)).unwrap();
     assert!(ccp_alphas.windows(2).all(|pair| pair[0] <= pair[1]) && impurities.windows(2).all(|p| p[0] <= p[1]));
     let leaves_at = |alpha: f64| {
@@ -279,9 +279,13 @@ fn stopping_rules_hold() {
     };
     let default = DecisionTreeRegressor::default();
     assert_eq!(leaves(DecisionTreeRegressor { max_depth: Some(4), ..default.clone() }).0, 4);
-    assert!(leaves(DecisionTreeRegressor { min_samples_split: 30, ..default.clone() }).1 >= 30);
-    assert!(leaves(DecisionTreeRegressor { min_samples_leaf: 9, ..default.clone() }).2 >= 9);
+    assert!(leaves(DecisionTreeRegressor { min_samples_split: 30.into(), ..default.clone() }).1 >= 30);
+    assert!(leaves(DecisionTreeRegressor { min_samples_leaf: 9.into(), ..default.clone() }).2 >= 9);
     assert!(leaves(DecisionTreeRegressor { min_weight_fraction_leaf: 0.1, ..default.clone() }).2 >= 34);
+    let (share, count) = (Samples::Share(0.03), Samples::Count((0.03 * y.len() as f64).ceil() as usize));
+    let of =
+        |samples| DecisionTreeRegressor { min_samples_leaf: samples, min_samples_split: samples, ..default.clone() };
+    assert_eq!(leaves(of(share)), leaves(of(count)));
     let few = leaves(DecisionTreeRegressor { min_impurity_decrease: 50.0, ..default.clone() }).3;
     assert!((2..40).contains(&few), "{few}");
     let random = DecisionTreeRegressor { splitter: Splitter::Random, ..default };
@@ -294,8 +298,8 @@ fn settings_out_of_range_are_refused_by_name() {
     let default = DecisionTreeRegressor::default();
     for (settings, name) in [
         (DecisionTreeRegressor { max_depth: Some(0), ..default.clone() }, "max_depth"),
-        (DecisionTreeRegressor { min_samples_split: 1, ..default.clone() }, "min_samples_split"),
-        (DecisionTreeRegressor { min_samples_leaf: 0, ..default.clone() }, "min_samples_leaf"),
+        (DecisionTreeRegressor { min_samples_split: 1.into(), ..default.clone() }, "min_samples_split"),
+        (DecisionTreeRegressor { min_samples_leaf: 0.into(), ..default.clone() }, "min_samples_leaf"),
         (DecisionTreeRegressor { min_weight_fraction_leaf: 0.6, ..default.clone() }, "min_weight_fraction_leaf"),
         (DecisionTreeRegressor { max_leaf_nodes: Some(1), ..default.clone() }, "max_leaf_nodes"),
         (DecisionTreeRegressor { min_impurity_decrease: f64::NAN, ..default.clone() }, "min_impurity_decrease"),
@@ -303,6 +307,17 @@ fn settings_out_of_range_are_refused_by_name() {
     ] {
         let error = settings.fit(&x, &y).unwrap_err().to_string();
         assert!(error.starts_with(&format!("decision-tree-regressor: {name} = ")), "{error}");
+    }
+    for (kind, settings, told) in [
+        ("decision-tree-classifier", r#"{"max_features": "auto"}"#, "give \"all\" (or null), \"sqrt\""),
+        ("random-forest-classifier", r#"{"class_weight": "balanced_subsample"}"#, "give \"balanced\", or a list"),
+        ("random-forest-classifier", r#"{"class_weight": {"a": 1, "b": 5}}"#, "give \"balanced\", or a list"),
+        ("random-forest-classifier", r#"{"min_samples_leaf": "few"}"#, "give a count of rows, or a share"),
+        ("hist-gradient-boosting-classifier", r#"{"early_stopping": "never"}"#, "give \"auto\", true or false"),
+        ("svc", r#"{"gamma": "large"}"#, "give \"scale\", \"auto\" or a number above 0"),
+    ] {
+        let error = Row::named(kind).unwrap().check(&serde_json::from_str(settings).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("is none of its values; give ") && error.contains(told), "{error}");
     }
 }
 

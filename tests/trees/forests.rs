@@ -2,8 +2,8 @@ use crate::{Parts, accuracy, breast_cancer, diabetes, images, on_any_threads, r2
 use ndarray::Array2;
 use tilework::Rng;
 use tilework::models::{
-    Answer, Estimator, ExtraTreesClassifier, ExtraTreesRegressor, IsolationForest, Model, RandomForestClassifier,
-    RandomForestRegressor, Reader, archive_of,
+    Answer, Estimator, ExtraTreesClassifier, ExtraTreesRegressor, IsolationForest, Model,
+    RandomForestClassifier, RandomForestRegressor, Reader, Samples, archive_of,
 };
 
 /// The mean over five seeds.
@@ -131,4 +131,20 @@ fn rows_far_from_all_others_are_outliers() {
     let scores = IsolationForest::default().fit(&x, Answer::None).unwrap().outlier_scores(&x).unwrap();
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;
     assert!((mean - 0.4543).abs() < 0.01, "{mean}");
+}
+
+#[test]
+fn forests_draw_a_count_of_rows_or_a_share() {
+    let Parts { x, y, .. } = diabetes();
+    let told = |max_samples| {
+        let settings = RandomForestRegressor { n_estimators: 5, max_samples, ..Default::default() };
+        settings.fit(&x, &y).map(|model| model.predict(&x).unwrap()).map_err(|e| e.to_string())
+    };
+    let half = x.nrows() / 2;
+    assert_eq!(told(Some(Samples::Share(half as f64 / x.nrows() as f64 + 1e-9))), told(Some(Samples::Count(half))));
+    assert_eq!(told(Some(Samples::Count(x.nrows()))), told(None));
+    for wrong in [Samples::Count(0), Samples::Count(x.nrows() + 1), Samples::Share(0.0), Samples::Share(1.5)] {
+        let error = told(Some(wrong)).unwrap_err();
+        assert!(error.contains(&format!("max_samples = {wrong}; give a count from 1 to the")), "{error}");
+    }
 }

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Which classes are sampled, and to how many rows: imbalanced-learn's `sampling_strategy`. In JSON a word, such as `"not minority"`,
 /// a ratio, or a list with a count, or null, for each class.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(
+    rename_all = "lowercase",
+    expecting = "give \"auto\", \"minority\", \"majority\", \"not minority\", \"not majority\", \"all\", a ratio, or a list \
+                 with a count or null for each class"
+)]
 pub enum SamplingStrategy {
     /// All classes but the one that the others are to equal: the largest when rows are added, the smallest when they are taken
     /// away.

@@ -17,6 +17,7 @@ use std::path::Path;
 
 /// Where the centres start.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(expecting = "give \"k-means++\", \"random\" or a list of the centres' numbers, one centre after another")]
 pub enum Start {
     /// Rows far apart: each is drawn with odds that grow with the square of its distance from those before, the best of
     /// `2 + ln k` draws (Arthur, Vassilvitskii 2007, in scikit-learn's greedy form).

@@ -27,7 +27,7 @@ pub enum Kernel {
 
 /// The kernel's `gamma`: in JSON, `"scale"`, `"auto"` or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "give \"scale\", \"auto\" or a number above 0")]
 pub enum Gamma {
     /// `1 / (F · variance of all features together)`
     #[default]

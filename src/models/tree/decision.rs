@@ -6,7 +6,7 @@ use super::criterion::{Classes, Criterion, Entropy, Gini, SquaredError};
 use super::grow::Ground;
 use super::nodes::Tree;
 use super::prune::PruningPath;
-use super::settings::{ClassCriterion, MaxFeatures, Rules, Splitter, ValueCriterion};
+use super::settings::{ClassCriterion, MaxFeatures, Rules, Samples, Splitter, ValueCriterion, weighed_rows};
 use crate::data::Matrix;
 use crate::device::cpu::Cpu;
 use crate::error::Result;
@@ -40,9 +40,9 @@ pub struct DecisionTreeClassifier {
     /// The longest way from the root to a leaf, in splits. No bound.
     pub max_depth: Option<usize>,
     /// Rows that a node needs to be split. 2.
-    pub min_samples_split: usize,
+    pub min_samples_split: Samples,
     /// Rows that each side of a split keeps. 1.
-    pub min_samples_leaf: usize,
+    pub min_samples_leaf: Samples,
     /// The share of all weight that each side of a split keeps, 0 to 0.5. 0.
     pub min_weight_fraction_leaf: f64,
     /// How many features a split is sought among. All.
@@ -65,8 +65,8 @@ impl Default for DecisionTreeClassifier {
             criterion: ClassCriterion::Gini,
             splitter: Splitter::Best,
             max_depth: None,
-            min_samples_split: 2,
-            min_samples_leaf: 1,
+            min_samples_split: Samples::Count(2),
+            min_samples_leaf: Samples::Count(1),
             min_weight_fraction_leaf: 0.0,
             max_features: MaxFeatures::All,
             max_leaf_nodes: None,
@@ -98,9 +98,9 @@ pub struct DecisionTreeRegressor {
     /// The longest way from the root to a leaf, in splits. No bound.
     pub max_depth: Option<usize>,
     /// Rows that a node needs to be split. 2.
-    pub min_samples_split: usize,
+    pub min_samples_split: Samples,
     /// Rows that each side of a split keeps. 1.
-    pub min_samples_leaf: usize,
+    pub min_samples_leaf: Samples,
     /// The share of all weight that each side of a split keeps, 0 to 0.5. 0.
     pub min_weight_fraction_leaf: f64,
     /// How many features a split is sought among. All.
@@ -121,8 +121,8 @@ impl Default for DecisionTreeRegressor {
             criterion: ValueCriterion::SquaredError,
             splitter: Splitter::Best,
             max_depth: None,
-            min_samples_split: 2,
-            min_samples_leaf: 1,
+            min_samples_split: Samples::Count(2),
+            min_samples_leaf: Samples::Count(1),
             min_weight_fraction_leaf: 0.0,
             max_features: MaxFeatures::All,
             max_leaf_nodes: None,
@@ -168,25 +168,27 @@ fn one<C: Criterion>(
 }
 
 impl DecisionTreeClassifier {
-    fn rules(&self) -> Rules {
-        Rules {
+    fn rules(&self, problem: &Problem<'_>) -> Result<Rules> {
+        let rows = weighed_rows(problem);
+        let rules = Rules {
             max_depth: self.max_depth,
-            min_samples_split: self.min_samples_split,
-            min_samples_leaf: self.min_samples_leaf,
+            min_samples_split: self.min_samples_split.needed(Self::NAME, "min_samples_split", rows, 2)?,
+            min_samples_leaf: self.min_samples_leaf.needed(Self::NAME, "min_samples_leaf", rows, 1)?,
             min_weight_fraction_leaf: self.min_weight_fraction_leaf,
             max_features: self.max_features,
             max_leaf_nodes: self.max_leaf_nodes,
             min_impurity_decrease: self.min_impurity_decrease,
             ccp_alpha: self.ccp_alpha,
             splitter: self.splitter,
-        }
+        };
+        rules.check(Self::NAME, problem.x.width())?;
+        Ok(rules)
     }
 
     fn grow(&self, problem: &Problem<'_>) -> Result<Tree> {
         problem.check(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
-        let rules = self.rules();
-        rules.check(Self::NAME, problem.x.width())?;
+        let rules = self.rules(problem)?;
         let mut weights = problem.row_weights();
         if let Some(class_weight) = &self.class_weight {
             class_weight.apply(Self::NAME, labels, classes, &mut weights)?;
@@ -220,25 +222,27 @@ impl Estimator for DecisionTreeClassifier {
 }
 
 impl DecisionTreeRegressor {
-    fn rules(&self) -> Rules {
-        Rules {
+    fn rules(&self, problem: &Problem<'_>) -> Result<Rules> {
+        let rows = weighed_rows(problem);
+        let rules = Rules {
             max_depth: self.max_depth,
-            min_samples_split: self.min_samples_split,
-            min_samples_leaf: self.min_samples_leaf,
+            min_samples_split: self.min_samples_split.needed(Self::NAME, "min_samples_split", rows, 2)?,
+            min_samples_leaf: self.min_samples_leaf.needed(Self::NAME, "min_samples_leaf", rows, 1)?,
             min_weight_fraction_leaf: self.min_weight_fraction_leaf,
             max_features: self.max_features,
             max_leaf_nodes: self.max_leaf_nodes,
             min_impurity_decrease: self.min_impurity_decrease,
             ccp_alpha: self.ccp_alpha,
             splitter: self.splitter,
-        }
+        };
+        rules.check(Self::NAME, problem.x.width())?;
+        Ok(rules)
     }
 
     fn grow(&self, problem: &Problem<'_>) -> Result<Tree> {
         problem.check(Self::NAME)?;
         let values = problem.values(Self::NAME)?;
-        let rules = self.rules();
-        rules.check(Self::NAME, problem.x.width())?;
+        let rules = self.rules(problem)?;
         let (x, seed, weights) = (problem.x, self.seed, problem.row_weights());
         match self.criterion {
             ValueCriterion::SquaredError => one(Self::NAME, x, values, &weights, &SquaredError, &rules, seed),

@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::criterion::Criterion;
 use super::grow::Ground;
 use super::nodes::{Tree, normalise};
-use super::settings::Rules;
+use super::settings::{Rules, Samples};
 use crate::data::Matrix;
 use crate::device::cpu::Cpu;
 use crate::device::cpu::parallel::{WORK_PER_THREAD, for_chunks};
@@ -21,18 +21,24 @@ const BLOCK: usize = 64;
 pub(super) struct Plan {
     pub n_estimators: usize,
     pub bootstrap: bool,
-    pub max_samples: Option<f64>,
+    pub max_samples: Option<Samples>,
     pub oob_score: bool,
     pub seed: u64,
 }
 
 impl Plan {
-    pub fn check(&self, op: &'static str) -> Result<()> {
+    pub fn check(&self, op: &'static str, rows: usize) -> Result<()> {
         if self.n_estimators == 0 {
             return Err(Error::argument(op, "n_estimators = 0; give at least 1"));
         }
-        if let Some(share) = self.max_samples.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-            return Err(Error::argument(op, format!("max_samples = {share}; give a share above 0 up to 1")));
+        let few = |samples: &Samples| match *samples {
+            Samples::Count(count) => (1..=rows).contains(&count),
+            Samples::Share(share) => share > 0.0 && share <= 1.0,
+        };
+        if let Some(wrong) = self.max_samples.filter(|samples| !few(samples)) {
+            let message =
+                format!("max_samples = {wrong}; give a count from 1 to the {rows} rows, or a share above 0 up to 1.0");
+            return Err(Error::argument(op, message));
         }
         match self.oob_score && !self.bootstrap {
             true => Err(Error::argument(op, "oob_score needs rows left out of trees; set bootstrap = true")),
@@ -42,7 +48,11 @@ impl Plan {
 
     /// How often each row is drawn for a tree, with replacement.
     fn counts(&self, rows: usize, rng: &mut Rng) -> Vec<u32> {
-        let draws = ((self.max_samples.unwrap_or(1.0) * rows as f64) as usize).max(1);
+        let draws = match self.max_samples {
+            None => rows,
+            Some(Samples::Count(count)) => count,
+            Some(Samples::Share(share)) => ((share * rows as f64) as usize).max(1),
+        };
         let (seed, _) = rng.state();
         let mut words = vec![0; draws];
         fill_words(seed, rng.reserve(draws as u64), 0, &mut words);

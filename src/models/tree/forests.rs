@@ -4,7 +4,7 @@ use super::absolute::AbsoluteError;
 use super::criterion::{Classes, Entropy, Gini, SquaredError};
 use super::forest::{Grown, Plan, grow, importances, predict};
 use super::nodes::Tree;
-use super::settings::{ClassCriterion, MaxFeatures, Rules, Splitter, ValueCriterion};
+use super::settings::{ClassCriterion, MaxFeatures, Rules, Samples, Splitter, ValueCriterion, weighed_rows};
 use crate::data::Matrix;
 use crate::error::Result;
 use crate::models::class_weight::ClassWeight;
@@ -32,9 +32,9 @@ macro_rules! forest {
             /// The longest way from the root to a leaf, in splits. No bound.
             pub max_depth: Option<usize>,
             /// Rows that a node needs to be split. 2.
-            pub min_samples_split: usize,
+            pub min_samples_split: Samples,
             /// Rows that each side of a split keeps. 1.
-            pub min_samples_leaf: usize,
+            pub min_samples_leaf: Samples,
             /// The share of all weight that each side of a split keeps, 0 to 0.5. 0.
             pub min_weight_fraction_leaf: f64,
             #[doc = $features_doc]
@@ -47,8 +47,8 @@ macro_rules! forest {
             pub bootstrap: bool,
             /// Whether rows are scored by the trees that did not draw them. No.
             pub oob_score: bool,
-            /// The share of rows drawn for a tree, where rows are drawn. As many as there are.
-            pub max_samples: Option<f64>,
+            /// How many rows are drawn for a tree, where rows are drawn. As many as there are.
+            pub max_samples: Option<Samples>,
             /// The price of a leaf: branches that gain less are pruned. 0.
             pub ccp_alpha: f64,
             $($(#[$extra_doc])* pub $extra: $extra_type,)?
@@ -62,8 +62,8 @@ macro_rules! forest {
                     n_estimators: 100,
                     criterion: $criterion::default(),
                     max_depth: None,
-                    min_samples_split: 2,
-                    min_samples_leaf: 1,
+                    min_samples_split: Samples::Count(2),
+                    min_samples_leaf: Samples::Count(1),
                     min_weight_fraction_leaf: 0.0,
                     max_features: $max_features,
                     max_leaf_nodes: None,
@@ -83,10 +83,11 @@ macro_rules! forest {
             const NAME: &'static str = $kind;
 
             fn compute(&self, problem: &Problem<'_>) -> Result<$fitted> {
+                let rows = weighed_rows(problem);
                 let rules = Rules {
                     max_depth: self.max_depth,
-                    min_samples_split: self.min_samples_split,
-                    min_samples_leaf: self.min_samples_leaf,
+                    min_samples_split: self.min_samples_split.needed($kind, "min_samples_split", rows, 2)?,
+                    min_samples_leaf: self.min_samples_leaf.needed($kind, "min_samples_leaf", rows, 1)?,
                     min_weight_fraction_leaf: self.min_weight_fraction_leaf,
                     max_features: self.max_features,
                     max_leaf_nodes: self.max_leaf_nodes,
@@ -190,7 +191,7 @@ fn classes(
     problem.check(kind)?;
     let (labels, classes) = problem.labels(kind)?;
     rules.check(kind, problem.x.width())?;
-    plan.check(kind)?;
+    plan.check(kind, problem.x.rows())?;
     let mut weights = problem.row_weights();
     if let Some(class_weight) = class_weight {
         class_weight.apply(kind, labels, classes, &mut weights)?;
@@ -221,7 +222,7 @@ fn values(
     problem.check(kind)?;
     let values = problem.values(kind)?;
     rules.check(kind, problem.x.width())?;
-    plan.check(kind)?;
+    plan.check(kind, problem.x.rows())?;
     let weights = problem.row_weights();
     let Grown { trees, out_of_bag } = match criterion {
         ValueCriterion::SquaredError => grow(kind, problem.x, values, &weights, &SquaredError, &rules, &plan)?,

@@ -34,5 +34,5 @@ pub use isolation::{FittedIsolationForest, IsolationForest};
 pub use nodes::{NodeView, SplitView, Tree};
 pub use on_device::TreesOnDevice;
 pub use prune::PruningPath;
-pub use settings::{ClassCriterion, MaxFeatures, Splitter, ValueCriterion};
+pub use settings::{ClassCriterion, MaxFeatures, Samples, Splitter, ValueCriterion};
 pub use text::TreeNames;

@@ -1,7 +1,9 @@
 //! What trees and forests are told: how to measure a split, and when to stop.
 
 use crate::error::{Error, Result};
+use crate::models::problem::Problem;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How mixed the classes in a node are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,10 +28,10 @@ pub enum ValueCriterion {
     AbsoluteError,
 }
 
-/// How many features a split is sought among, drawn anew for each. In JSON `"all"`, `"sqrt"`, `"log2"`, a count, or a share with
-/// a decimal point.
+/// How many features a split is sought among, drawn anew for each. In JSON `"all"` or `null`, `"sqrt"`, `"log2"`, a count, or a
+/// share with a decimal point.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", from = "MaxFeaturesGiven")]
 pub enum MaxFeatures {
     /// All of them: nothing is drawn.
     All,
@@ -43,6 +45,95 @@ pub enum MaxFeatures {
     /// A share of them, above 0 up to 1.
     #[serde(untagged)]
     Share(f64),
+}
+
+/// [`MaxFeatures`] as JSON may spell it.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "give \"all\" (or null), \"sqrt\", \"log2\", a count from 1, or a share above 0 up to 1.0"
+)]
+enum MaxFeaturesGiven {
+    Nothing(()),
+    Word(MaxFeaturesWord),
+    Count(usize),
+    Share(f64),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum MaxFeaturesWord {
+    All,
+    Sqrt,
+    Log2,
+}
+
+impl From<MaxFeaturesGiven> for MaxFeatures {
+    fn from(given: MaxFeaturesGiven) -> MaxFeatures {
+        match given {
+            MaxFeaturesGiven::Nothing(()) | MaxFeaturesGiven::Word(MaxFeaturesWord::All) => MaxFeatures::All,
+            MaxFeaturesGiven::Word(MaxFeaturesWord::Sqrt) => MaxFeatures::Sqrt,
+            MaxFeaturesGiven::Word(MaxFeaturesWord::Log2) => MaxFeatures::Log2,
+            MaxFeaturesGiven::Count(count) => MaxFeatures::Count(count),
+            MaxFeaturesGiven::Share(share) => MaxFeatures::Share(share),
+        }
+    }
+}
+
+/// A number of rows: a count, or a share of all that have a weight. In JSON a whole number, or one with a decimal point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "give a count of rows, or a share of them such as 0.1")]
+pub enum Samples {
+    /// So many.
+    Count(usize),
+    /// A share of them.
+    Share(f64),
+}
+
+impl From<usize> for Samples {
+    fn from(count: usize) -> Samples {
+        Samples::Count(count)
+    }
+}
+
+impl From<f64> for Samples {
+    fn from(share: f64) -> Samples {
+        Samples::Share(share)
+    }
+}
+
+impl fmt::Display for Samples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Samples::Count(count) => write!(f, "{count}"),
+            Samples::Share(share) => write!(f, "{share:?}"),
+        }
+    }
+}
+
+impl Samples {
+    /// The rows that are needed at least, out of `rows`: a share rounded up, as in scikit-learn; a count of at least `least`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for fewer, and for a share outside (0, 1).
+    pub(super) fn needed(self, op: &'static str, name: &str, rows: usize, least: usize) -> Result<usize> {
+        match self {
+            Samples::Count(count) if count >= least => Ok(count),
+            Samples::Share(share) if share > 0.0 && share < 1.0 => {
+                Ok(((share * rows as f64).ceil() as usize).max(least))
+            }
+            _ => {
+                let message =
+                    format!("{name} = {self}; give at least {least}, or a share of the rows above 0 and below 1");
+                Err(Error::argument(op, message))
+            }
+        }
+    }
+}
+
+/// Rows of some weight.
+pub(super) fn weighed_rows(problem: &Problem<'_>) -> usize {
+    problem.weights.map_or(problem.x.rows(), |weights| weights.iter().filter(|weight| **weight > 0.0).count())
 }
 
 /// Which split of a feature is taken.
@@ -84,9 +175,6 @@ impl Rules {
         let demand = |good: bool, name: &str, given: String, wanted: &str| demand(op, good, name, given, wanted);
         let text = |value: Option<usize>| value.map_or_else(|| "none".into(), |v| v.to_string());
         demand(self.max_depth != Some(0), "max_depth", text(self.max_depth), "give at least 1, or none")?;
-        let (split, leaf) = (self.min_samples_split, self.min_samples_leaf);
-        demand(split >= 2, "min_samples_split", split.to_string(), "give at least 2")?;
-        demand(leaf >= 1, "min_samples_leaf", leaf.to_string(), "give at least 1")?;
         let most = self.max_leaf_nodes;
         demand(most.is_none_or(|most| most >= 2), "max_leaf_nodes", text(most), "give at least 2, or none")?;
         let share = self.min_weight_fraction_leaf;
@@ -128,10 +216,25 @@ mod tests {
     #[test]
     fn features_are_counted_as_scikit_learn_counts_them() {
         let of = |json: &str, width| serde_json::from_str::<MaxFeatures>(json).unwrap().of("fit", width);
-        let counts = ["\"all\"", "\"sqrt\"", "\"log2\"", "7", "0.3", "1.0"].map(|json| of(json, 30).unwrap());
-        assert_eq!(counts, [30, 5, 4, 7, 9, 30]);
+        let counts = ["\"all\"", "null", "\"sqrt\"", "\"log2\"", "7", "0.3", "1.0"].map(|json| of(json, 30).unwrap());
+        assert_eq!(counts, [30, 30, 5, 4, 7, 9, 30]);
         assert_eq!(of("0.01", 3).unwrap(), 1);
         assert_eq!(of("9", 3).unwrap(), 3);
         assert!(of("0", 3).is_err() && of("1.5", 3).is_err() && of("-0.5", 3).is_err());
+    }
+
+    #[test]
+    fn rows_are_counts_or_shares_rounded_up() {
+        let of = |json: &str| {
+            let samples: Samples = serde_json::from_str(json).unwrap();
+            samples.needed("fit", "min_samples_split", 442, 2).map_err(|e| e.to_string())
+        };
+        // scikit-learn: ceil(0.05 * 442), and at least 2
+        assert_eq!(["5", "0.05", "0.001"].map(of), [Ok(5), Ok(23), Ok(2)]);
+        for (json, given) in [("1", "1"), ("0.0", "0.0"), ("1.0", "1.0"), ("-0.5", "-0.5")] {
+            let wanted = format!("fit: min_samples_split = {given}; give at least 2, or a share of the rows");
+            assert!(of(json).unwrap_err().starts_with(&wanted), "{json}");
+        }
+        assert_eq!(serde_json::to_string(&[Samples::Count(1), Samples::Share(1.0)]).unwrap(), "[1,1.0]");
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether boosting stops when held-out rows stop getting better. In JSON `"auto"`, `true` or `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "give \"auto\", true or false")]
 pub enum EarlyStop {
     /// With more than 10,000 rows.
     #[default]
