@@ -67,7 +67,9 @@ pub use {
     calibration::{CalibratedClassifier, FittedCalibratedClassifier},
     class_weight::ClassWeight,
     cluster::{FittedKMeans, KMeans, Start},
-    dummy::{DummyClassifier, DummyRegressor, FittedDummyClassifier, FittedDummyRegressor},
+    dummy::{
+        ClassBaseline, DummyClassifier, DummyRegressor, FittedDummyClassifier, FittedDummyRegressor, ValueBaseline,
+    },
     ensemble::{
         FittedStackingClassifier, FittedStackingRegressor, FittedVotingClassifier, FittedVotingRegressor, Member,
         StackingClassifier, StackingRegressor, Voting, VotingClassifier, VotingRegressor,
