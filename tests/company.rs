@@ -213,4 +213,11 @@ fn ensembles_of_any_kinds_decide_together() {
     assert!(twice.fit(&iris.x, &iris.y).unwrap_err().to_string().contains("two estimators are called \"a\""));
     let wrong = VotingClassifier { estimators: vec![Member::new("a", "svr")], ..VotingClassifier::default() };
     assert!(wrong.fit(&iris.x, &iris.y).unwrap_err().to_string().contains("predicts Values"));
+    let unknown = VotingClassifier { estimators: vec![Member::new("near", "knn")], ..VotingClassifier::default() };
+    let text = unknown.fit(&iris.x, &iris.y).unwrap_err().to_string();
+    assert!(
+        text.starts_with("voting-classifier: estimator \"near\" is a \"knn\", and no model is called that"),
+        "{text}"
+    );
+    assert!(text.contains("gaussian-nb, ") && !text.contains("regressor"), "{text}");
 }

@@ -9,7 +9,7 @@ pub use voting::{FittedVotingClassifier, FittedVotingRegressor, Voting, VotingCl
 use super::estimator::Model;
 use super::problem::Problem;
 use super::store::{Reader, Writer};
-use super::table::{Predicts, Row};
+use super::table::{MODELS, Predicts, Row};
 use super::wrapper::Shared;
 use crate::data::Matrix;
 use crate::error::{Error, Result};
@@ -68,11 +68,17 @@ fn check(op: &'static str, members: &[Member], predicts: Predicts) -> Result<()>
         if members.iter().take(i).any(|other| other.name == member.name) {
             return Err(Error::argument(op, format!("two estimators are called {:?}", member.name)));
         }
-        let row = Row::named(&member.model)?;
-        if row.predicts != predicts {
-            let message = format!("estimator {:?} is a {}, which predicts {:?}", member.name, row.name, row.predicts);
+        let known = MODELS.iter().find(|row| row.name == member.model);
+        let Some(row) = known.filter(|row| row.predicts == predicts) else {
+            let what = match known {
+                Some(row) => format!("is a {}, which predicts {:?}", row.name, row.predicts),
+                None => format!("is a {:?}, and no model is called that", member.model),
+            };
+            let fit: Vec<&str> = MODELS.iter().filter(|row| row.predicts == predicts).map(|row| row.name).collect();
+            let message =
+                format!("estimator {:?} {what}; give one that predicts {predicts:?}: {}", member.name, fit.join(", "));
             return Err(Error::argument(op, message));
-        }
+        };
         row.check(&member.settings)?;
     }
     Ok(())
