@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::criterion::SquaredError;
 use super::grow::Ground;
-use super::nodes::Tree;
+use super::nodes::{LEAF, Tree};
 use super::settings::{MaxFeatures, Rules, Splitter};
 use crate::data::Matrix;
 use crate::device::cpu::Cpu;
@@ -13,8 +13,10 @@ use crate::models::estimator::{Estimator, Influence, Model, Prediction, check_ro
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::rng::Rng;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Finds outliers without being told of any (Liu, Ting, Zhou, "Isolation forest", 2008); scikit-learn's `IsolationForest`. Each
 /// tree cuts a few hundred rows at random; an outlier is alone after few cuts. Answers are not looked at, weights are refused.
@@ -31,8 +33,12 @@ use serde::{Deserialize, Serialize};
 pub struct IsolationForest {
     /// How many trees. 100.
     pub n_estimators: usize,
-    /// Rows that each tree sees, or all where there are fewer. 256.
-    pub max_samples: usize,
+    /// Rows that each tree sees. 256, or all where there are fewer.
+    pub max_samples: MaxSamples,
+    /// The features that each tree sees, drawn for it. All.
+    pub max_features: MaxFeatures,
+    /// Whether rows are drawn with replacement; one that is drawn twice counts once, as in scikit-learn. No.
+    pub bootstrap: bool,
     /// The share of training rows to call outliers, above 0 up to 0.5. None: those that score above 0.5.
     pub contamination: Option<f64>,
     /// Of all that is drawn. 0.
@@ -41,7 +47,45 @@ pub struct IsolationForest {
 
 impl Default for IsolationForest {
     fn default() -> IsolationForest {
-        IsolationForest { n_estimators: 100, max_samples: 256, contamination: None, seed: 0 }
+        IsolationForest {
+            n_estimators: 100,
+            max_samples: MaxSamples::Auto,
+            max_features: MaxFeatures::All,
+            bootstrap: false,
+            contamination: None,
+            seed: 0,
+        }
+    }
+}
+
+/// Rows that each tree of an [`IsolationForest`] sees. In JSON `"auto"`, a count, or a share with a decimal point.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", expecting = "give \"auto\", a count from 1, or a share above 0 up to 1.0")]
+pub enum MaxSamples {
+    /// 256, or all where there are fewer.
+    #[default]
+    Auto,
+    /// So many, or all where there are fewer.
+    #[serde(untagged)]
+    Count(usize),
+    /// A share of them, above 0 up to 1.
+    #[serde(untagged)]
+    Share(f64),
+}
+
+impl MaxSamples {
+    fn of(self, op: &'static str, rows: usize) -> Result<usize> {
+        let wrong = |given: String| {
+            let message = format!("max_samples = {given}; give \"auto\", a count from 1, or a share above 0 up to 1.0");
+            Err(Error::argument(op, message))
+        };
+        match self {
+            MaxSamples::Auto => Ok(rows.min(256)),
+            MaxSamples::Count(0) => wrong("0".into()),
+            MaxSamples::Count(count) => Ok(count.min(rows)),
+            MaxSamples::Share(share) if share > 0.0 && share <= 1.0 => Ok(((share * rows as f64) as usize).max(1)),
+            MaxSamples::Share(share) => wrong(format!("{share:?}")),
+        }
     }
 }
 
@@ -85,8 +129,8 @@ impl Estimator for IsolationForest {
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedIsolationForest> {
         problem.check(Self::NAME)?;
         let error = |message: String| Err(Error::argument(Self::NAME, message));
-        if self.n_estimators == 0 || self.max_samples == 0 {
-            return error("n_estimators and max_samples: one is 0; give at least 1".into());
+        if self.n_estimators == 0 {
+            return error("n_estimators = 0; give at least 1".into());
         }
         if let Some(share) = self.contamination.filter(|share| !(*share > 0.0 && *share <= 0.5)) {
             return error(format!("contamination = {share}; give a share above 0 up to 0.5"));
@@ -95,7 +139,8 @@ impl Estimator for IsolationForest {
             return error("weights have no meaning here: rows are drawn; leave them out".into());
         }
         let x = problem.x;
-        let samples = self.max_samples.min(x.rows());
+        let samples = self.max_samples.of(Self::NAME, x.rows())?;
+        let features = self.max_features.of(Self::NAME, x.width())?;
         let rules = Rules {
             max_depth: Some((samples.max(2) as f64).log2().ceil() as usize),
             min_samples_split: 2,
@@ -109,16 +154,27 @@ impl Estimator for IsolationForest {
         };
         let root = Rng::seed(self.seed);
         let rows = u32::try_from(x.rows()).unwrap_or(u32::MAX);
-        let weights = vec![1.0; samples];
         let mut trees: Vec<Result<Tree>> = Vec::new();
         trees.resize_with(self.n_estimators, || Ok(Tree::default()));
         for_chunks(Cpu::new().threads(), &mut trees, 1, WORK_PER_THREAD, |i, out| {
             let mut rng = root.fork(i as u64);
-            let drawn: Vec<usize> = sample(rows, samples, &mut rng);
+            let drawn: Vec<usize> = match self.bootstrap {
+                true => {
+                    let drawn: BTreeSet<u32> = (0..samples).map(|_| rng.random_range(0..rows)).collect();
+                    drawn.into_iter().map(|row| row as usize).collect()
+                }
+                false => sample(rows, samples, &mut rng),
+            };
+            let seen = (features < x.width()).then(|| sample(x.width() as u32, features, &mut rng));
             // answers that differ everywhere, so that cutting goes on until rows are alone
-            let answers: Vec<f64> = (0..samples).map(|i| i as f64).collect();
+            let answers: Vec<f64> = (0..drawn.len()).map(|i| i as f64).collect();
+            let weights = vec![1.0; drawn.len()];
             let grow = || {
                 let part = x.select(&drawn)?;
+                let part = match &seen {
+                    Some(seen) => part.select(Axis(1), seen),
+                    None => part,
+                };
                 let columns = Columns::new(Self::NAME, (&part).into(), 1)?;
                 let ground = Ground {
                     columns: &columns,
@@ -129,7 +185,13 @@ impl Estimator for IsolationForest {
                     max_features: 1,
                     threads: 1,
                 };
-                Ok(ground.grow((0..samples as u32).collect(), rng.clone()))
+                let mut tree = ground.grow((0..drawn.len() as u32).collect(), rng.clone());
+                if let Some(seen) = &seen {
+                    for node in tree.nodes.iter_mut().filter(|node| node.left != LEAF) {
+                        node.feature = seen.get(node.column()).map_or(node.feature, |&column| column as u32);
+                    }
+                }
+                Ok(tree)
             };
             out.fill_with(grow);
         });
@@ -152,8 +214,7 @@ impl Estimator for IsolationForest {
 
 /// `count` different numbers below `n` (Floyd's method; Bentley, "Programming pearls", 1987).
 fn sample(n: u32, count: usize, rng: &mut Rng) -> Vec<usize> {
-    use rand::RngExt;
-    let mut chosen = std::collections::BTreeSet::new();
+    let mut chosen = BTreeSet::new();
     for last in n.saturating_sub(count as u32)..n {
         let drawn = rng.random_range(0..=last);
         if !chosen.insert(drawn) {

@@ -30,7 +30,7 @@ pub use forests::{
     ExtraTreesClassifier, ExtraTreesRegressor, FittedForestClassifier, FittedForestRegressor, RandomForestClassifier,
     RandomForestRegressor,
 };
-pub use isolation::{FittedIsolationForest, IsolationForest};
+pub use isolation::{FittedIsolationForest, IsolationForest, MaxSamples};
 pub use nodes::{NodeView, SplitView, Tree};
 pub use on_device::TreesOnDevice;
 pub use prune::PruningPath;
