@@ -3,8 +3,8 @@ use ndarray::Array2;
 use tilework::Rng;
 use tilework::io::HostTensor;
 use tilework::models::{
-    BoostingLoss, EarlyStop, Estimator, HistGradientBoostingClassifier, HistGradientBoostingRegressor, Model, Reader,
-    archive_of,
+    BoostingLoss, ColumnChoice, EarlyStop, Estimator, HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+    Model, Problem, Reader, archive_of,
 };
 
 /// Rows of three normal features.
@@ -38,14 +38,14 @@ fn predictions_keep_to_monotone_directions() {
         .map(|i| (2.0 * x[[i, 0]]).sin() + 0.5 * x[[i, 0]] - x[[i, 1]].powi(3) / 5.0 + 0.5 * f64::from(noise[i]))
         .collect();
     let settings = HistGradientBoostingRegressor {
-        monotonic_cst: vec![1, -1, 0],
+        monotonic_cst: vec![1, -1, 0].into(),
         min_samples_leaf: 5,
         ..Default::default()
     };
     let free = HistGradientBoostingRegressor { min_samples_leaf: 5, ..Default::default() }.fit(&x, &y).unwrap();
     let held = settings.fit(&x, &y).unwrap();
     let labels: Vec<u32> = y.iter().map(|&y| u32::from(y > 0.2)).collect();
-    let classes = HistGradientBoostingClassifier { monotonic_cst: vec![1, -1, 0], ..Default::default() };
+    let classes = HistGradientBoostingClassifier { monotonic_cst: vec![1, -1, 0].into(), ..Default::default() };
     let classes = classes.fit(&x, &labels).unwrap();
     let mut falls = 0;
     for start in [[-0.7, 0.3, 0.1], [0.5, -1.0, 1.0], [0.0, 0.0, 0.0]] {
@@ -83,7 +83,7 @@ fn categories_are_grouped_by_what_they_answer_not_by_their_number() {
     let noise = Rng::seed(4).normals(1200);
     let x = Array2::from_shape_fn((1200, 2), |(i, j)| if j == 0 { (i % 12) as f64 } else { f64::from(noise[i]) });
     let y: Vec<f64> = (0..1200).map(|i| f64::from(u8::from([1, 4, 5, 8, 11].contains(&(i % 12))))).collect();
-    let one_split = |categorical_features: Vec<usize>| {
+    let one_split = |categorical_features: Vec<ColumnChoice>| {
         let settings = HistGradientBoostingRegressor {
             categorical_features,
             max_iter: 60,
@@ -92,7 +92,7 @@ fn categories_are_grouped_by_what_they_answer_not_by_their_number() {
         };
         settings.fit(&x, &y).unwrap()
     };
-    let (sets, order) = (one_split(vec![0]), one_split(Vec::new()));
+    let (sets, order) = (one_split(vec![0.into()]), one_split(Vec::new()));
     let score = |model: &<HistGradientBoostingRegressor as Estimator>::Fitted| r2(&model.predict(&x).unwrap(), &y);
     assert!(score(&sets) > 0.999 && score(&order) < 0.9, "{} {}", score(&sets), score(&order));
     let archive = archive_of(&sets).unwrap();
@@ -117,7 +117,7 @@ fn many_categories_of_few_rows_are_not_learnt_by_heart() {
     let x = Array2::from_shape_fn((4000, 2), |(i, j)| if j == 0 { category(i) } else { 4.0 * (scattered(i, 2) - 0.5) });
     let effect = |i: usize| 2.0 * (scattered(category(i) as usize, 7) - 0.5);
     let y: Vec<f64> = (0..4000).map(|i| effect(i) + x[[i, 1]] + 4.0 * (scattered(i, 3) - 0.5)).collect();
-    let settings = HistGradientBoostingRegressor { categorical_features: vec![0], ..Default::default() };
+    let settings = HistGradientBoostingRegressor { categorical_features: vec![0.into()], ..Default::default() };
     let (train, test) = (x.slice(ndarray::s![..2000, ..]), x.slice(ndarray::s![2000.., ..]).to_owned());
     let model = settings.fit(&train.to_owned(), &y[..2000]).unwrap();
     let score = r2(&model.predict(&test).unwrap(), &y[2000..]);
@@ -131,7 +131,7 @@ fn trees_of_categories_are_those_of_scikit_learn() {
     let mut x = Array2::from_shape_fn((240, 2), |(i, j)| (if j == 0 { (i * i + 3 * i) % 23 } else { i % 9 }) as f64);
     let y: Vec<f64> = (0..240).map(|i| (x[[i, 0]] as usize * 7 % 11) as f64 / 4.0 + (i % 5) as f64 / 8.0).collect();
     let mut settings = HistGradientBoostingRegressor {
-        categorical_features: vec![0],
+        categorical_features: vec![0.into()],
         max_iter: 1,
         learning_rate: 1.0,
         max_leaf_nodes: Some(6),
@@ -219,10 +219,10 @@ fn settings_out_of_range_are_refused_by_name() {
         (HistGradientBoostingRegressor { learning_rate: 0.0, ..default.clone() }, "learning_rate = 0"),
         (HistGradientBoostingRegressor { max_bins: 256, ..default.clone() }, "max_bins = 256"),
         (HistGradientBoostingRegressor { max_iter: 0, ..default.clone() }, "max_iter = 0"),
-        (HistGradientBoostingRegressor { monotonic_cst: vec![1], ..default.clone() }, "each of 3 features"),
-        (HistGradientBoostingRegressor { monotonic_cst: vec![2, 0, 0], ..default.clone() }, "1, -1 or 0"),
+        (HistGradientBoostingRegressor { monotonic_cst: vec![1].into(), ..default.clone() }, "each of 3 features"),
+        (HistGradientBoostingRegressor { monotonic_cst: vec![2, 0, 0].into(), ..default.clone() }, "1, -1 or 0"),
         (
-            HistGradientBoostingRegressor { categorical_features: vec![3], ..default.clone() },
+            HistGradientBoostingRegressor { categorical_features: vec![3.into()], ..default.clone() },
             "there are 3 features",
         ),
         (HistGradientBoostingRegressor { loss: BoostingLoss::Quantile, quantile: 1.0, ..default }, "quantile = 1"),
@@ -230,4 +230,43 @@ fn settings_out_of_range_are_refused_by_name() {
         let error = settings.fit(&x, &y).unwrap_err().to_string();
         assert!(error.starts_with("hist-gradient-boosting-regressor: ") && error.contains(text), "{error}");
     }
+}
+
+#[test]
+fn columns_are_told_by_name_or_by_position() {
+    let x = Array2::from_shape_fn((120, 3), |(i, j)| if j == 1 { (i % 6) as f64 } else { scattered(i, j) });
+    let y: Vec<f64> = (0..120).map(|i| [3.0, 0.0, 2.0, 1.0, 5.0, 0.5][i % 6] + x[[i, 0]]).collect();
+    let names = ["size", "kind", "age"].map(String::from);
+    let fit = |json: &str, names: Option<&[String]>| {
+        let settings: HistGradientBoostingRegressor = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        settings.learn(&Problem { names, ..Problem::new(&x, &y) }).map_err(|e| e.to_string())
+    };
+    let known = Some(&names[..]);
+    let told = fit(r#"{"categorical_features": ["kind"], "monotonic_cst": {"size": 1}}"#, known).unwrap();
+    assert_eq!(told, fit(r#"{"categorical_features": [1], "monotonic_cst": [1, 0, 0]}"#, None).unwrap());
+    assert!(told != fit("{}", known).unwrap());
+    for (json, names, text) in [
+        (
+            r#"{"categorical_features": ["knd"]}"#,
+            known,
+            "categorical_features = \"knd\"; no column is called that: there are size, kind, age",
+        ),
+        (r#"{"categorical_features": ["kind"]}"#, None, "these columns have no names, so give positions from 0"),
+        (r#"{"monotonic_cst": {"sizes": 1}}"#, known, "monotonic_cst = \"sizes\"; no column is called that"),
+        (r#"{"monotonic_cst": {"age": 2}}"#, known, "monotonic_cst = 2 for column 2 (age); give 1, -1 or 0"),
+        (
+            r#"{"categorical_features": [1], "monotonic_cst": [0, -1, 0]}"#,
+            known,
+            "monotonic_cst = -1 for column 1 (kind); categories have no order",
+        ),
+        (r#"{"monotonic_cst": "up"}"#, known, "give a list of 1, -1 or 0 for each column, or a map"),
+        (r#"{"categorical_features": [true]}"#, known, "give columns by their names or by their positions"),
+    ] {
+        let error = fit(json, names).unwrap_err();
+        assert!(error.contains(text), "{json}: {error}");
+    }
+    let many = Array2::from_shape_fn((300, 1), |(i, _)| i as f64);
+    let settings = HistGradientBoostingRegressor { categorical_features: vec!["kind".into()], ..Default::default() };
+    let error = settings.learn(&Problem::new(&many, &vec![0.5; 300]).names(&names[1..2])).unwrap_err().to_string();
+    assert!(error.contains("column 0 (kind) has 300 categories; at most 255 fit"), "{error}");
 }

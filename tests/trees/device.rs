@@ -63,7 +63,7 @@ fn boosting_on_a_device_predicts_as_without_it_with_missing_values_and_categorie
     };
     let y: Vec<f64> = x.rows().into_iter().map(score).collect();
     let settings =
-        HistGradientBoostingRegressor { max_iter: 20, categorical_features: vec![1], ..Default::default() };
+        HistGradientBoostingRegressor { max_iter: 20, categorical_features: vec![1.into()], ..Default::default() };
     let model = settings.fit(&x, &y).unwrap();
     for device in devices() {
         near(model.on(&device).unwrap().predict(&all).unwrap(), model.predict(&all).unwrap());
@@ -71,7 +71,7 @@ fn boosting_on_a_device_predicts_as_without_it_with_missing_values_and_categorie
     for classes in [2, 4] {
         let labels: Vec<u32> = y.iter().map(|y| (y.max(0.0) as u32).min(classes - 1)).collect();
         let settings =
-            HistGradientBoostingClassifier { max_iter: 10, categorical_features: vec![1], ..Default::default() };
+            HistGradientBoostingClassifier { max_iter: 10, categorical_features: vec![1.into()], ..Default::default() };
         let model = settings.fit(&x, &labels).unwrap();
         for device in devices() {
             let there = model.on(&device).unwrap();

@@ -20,8 +20,8 @@ mod svg;
 mod text;
 
 pub use boosting::{
-    BoostingLoss, EarlyStop, FittedHistGradientBoostingClassifier, FittedHistGradientBoostingRegressor,
-    HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+    BoostingLoss, ColumnChoice, EarlyStop, FittedHistGradientBoostingClassifier, FittedHistGradientBoostingRegressor,
+    HistGradientBoostingClassifier, HistGradientBoostingRegressor, Monotonic,
 };
 pub use decision::{
     DecisionTreeClassifier, DecisionTreeRegressor, FittedDecisionTreeClassifier, FittedDecisionTreeRegressor,

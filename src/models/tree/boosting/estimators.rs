@@ -2,6 +2,7 @@
 
 use super::fit::{Ensemble, Rows, Settings, Task, fit};
 use super::loss::{BoostingLoss, Loss};
+use super::named::{ColumnChoice, Columns, Monotonic};
 use crate::data::Matrix;
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
@@ -9,6 +10,7 @@ use crate::models::estimator::{Estimator, Influence, Model, Movable, Prediction,
 use crate::models::problem::Problem;
 use crate::models::store::{Reader, Writer};
 use crate::models::tree::nodes::Tree;
+use crate::models::tree::settings::weighed_rows;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -55,12 +57,12 @@ macro_rules! boosting {
             pub l2_regularization: f64,
             /// Bins of a feature, 2 to 255; missing values have one more. 255.
             pub max_bins: usize,
-            /// Columns that hold categories: numbers without an order, at most 255 of them. A category that was not seen in
-            /// training goes right. None.
-            pub categorical_features: Vec<usize>,
-            /// For each column 1 where predictions must not fall as it grows, -1 where they must not rise, 0 for neither; with
-            /// two classes, of the probability of class 1. None.
-            pub monotonic_cst: Vec<i8>,
+            /// Columns that hold categories, by name or position: numbers without an order, at most 255 of them. One with fewer
+            /// than ten rows of a leaf is not told apart there. A category that was not seen in training goes right. None.
+            pub categorical_features: Vec<ColumnChoice>,
+            /// For each column, or for some by name, 1 where predictions must not fall as it grows, -1 where they must not rise,
+            /// 0 for neither; with two classes, of the probability of class 1. None.
+            pub monotonic_cst: Monotonic,
             /// Whether to stop when held-out rows stop getting better. With more than 10,000 rows.
             pub early_stopping: EarlyStop,
             /// The share of rows that is held out then. 0.1.
@@ -85,7 +87,7 @@ macro_rules! boosting {
                     l2_regularization: 0.0,
                     max_bins: 255,
                     categorical_features: Vec::new(),
-                    monotonic_cst: Vec::new(),
+                    monotonic_cst: Monotonic::default(),
                     early_stopping: EarlyStop::Auto,
                     validation_fraction: 0.1,
                     n_iter_no_change: 10,
@@ -96,8 +98,9 @@ macro_rules! boosting {
         }
 
         impl $name {
-            fn settings(&self, rows: usize) -> Settings<'_> {
-                Settings {
+            fn settings<'a>(&self, problem: &Problem<'a>) -> Result<Settings<'a>> {
+                let columns = Columns { op: Self::NAME, names: problem.names, width: problem.x.width() };
+                let settings = Settings {
                     learning_rate: self.learning_rate,
                     max_iter: self.max_iter,
                     max_leaf_nodes: self.max_leaf_nodes,
@@ -105,16 +108,19 @@ macro_rules! boosting {
                     min_samples_leaf: self.min_samples_leaf,
                     l2_regularization: self.l2_regularization,
                     max_bins: self.max_bins,
-                    categorical_features: &self.categorical_features,
-                    monotonic_cst: &self.monotonic_cst,
-                    early_stopping: self.early_stopping.at(rows),
+                    categorical_features: columns.places("categorical_features", &self.categorical_features)?,
+                    monotonic_cst: columns.directions("monotonic_cst", &self.monotonic_cst)?,
+                    columns,
+                    early_stopping: self.early_stopping.at(weighed_rows(problem)),
                     n_iter_no_change: self.n_iter_no_change,
                     tol: self.tol,
-                }
+                };
+                settings.check(Self::NAME, problem.x.rows())?;
+                Ok(settings)
             }
 
-            fn rows<'a>(&self, weights: &'a [f64], labels: Option<&[u32]>) -> Result<Rows<'a>> {
-                match self.early_stopping.at(weights.len()) {
+            fn rows<'a>(&self, settings: &Settings<'_>, weights: &'a [f64], labels: Option<&[u32]>) -> Result<Rows<'a>> {
+                match settings.early_stopping {
                     true => Rows::split(Self::NAME, weights, labels, self.validation_fraction, self.seed),
                     false => Ok(Rows::new(weights, Vec::new())),
                 }
@@ -178,18 +184,17 @@ impl Estimator for HistGradientBoostingClassifier {
         problem.check_but_missing(Self::NAME)?;
         let (labels, classes) = problem.labels(Self::NAME)?;
         let x = problem.x;
-        let settings = self.settings(x.rows());
-        settings.check(Self::NAME, x)?;
+        let settings = self.settings(problem)?;
         let mut weights = problem.row_weights();
         if let Some(class_weight) = &self.class_weight {
             class_weight.apply(Self::NAME, labels, classes, &mut weights)?;
         }
         let y: Vec<f64> = labels.iter().map(|&label| f64::from(label)).collect();
         let (loss, outputs) = if classes == 2 { (Loss::Binary, 1) } else { (Loss::Softmax, classes) };
-        if outputs > 1 && self.monotonic_cst.iter().any(|&direction| direction != 0) {
+        if outputs > 1 && settings.monotonic_cst.iter().any(|&direction| direction != 0) {
             return Err(Error::argument(Self::NAME, "monotonic_cst: only with two classes; more have no order"));
         }
-        let rows = self.rows(&weights, Some(labels))?;
+        let rows = self.rows(&settings, &weights, Some(labels))?;
         let task = Task { x: x.reborrow(), y: &y, rows, loss, outputs };
         let ensemble = fit(Self::NAME, &task, &settings, problem.device)?;
         Ok(FittedHistGradientBoostingClassifier { width: x.width(), classes, ensemble })
@@ -203,8 +208,7 @@ impl Estimator for HistGradientBoostingRegressor {
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedHistGradientBoostingRegressor> {
         problem.check_but_missing(Self::NAME)?;
         let (x, y) = (problem.x, problem.values(Self::NAME)?);
-        let settings = self.settings(x.rows());
-        settings.check(Self::NAME, x)?;
+        let settings = self.settings(problem)?;
         let loss = match self.loss {
             BoostingLoss::SquaredError => Loss::Squared,
             BoostingLoss::AbsoluteError => Loss::Quantile(0.5),
@@ -214,13 +218,13 @@ impl Estimator for HistGradientBoostingRegressor {
                 return Err(Error::argument(Self::NAME, message));
             }
         };
-        if matches!(loss, Loss::Quantile(_)) && self.monotonic_cst.iter().any(|&direction| direction != 0) {
+        if matches!(loss, Loss::Quantile(_)) && settings.monotonic_cst.iter().any(|&direction| direction != 0) {
             let message =
                 "monotonic_cst: only with squared_error; the leaves of other losses are medians of their own rows";
             return Err(Error::argument(Self::NAME, message));
         }
         let weights = problem.row_weights();
-        let rows = self.rows(&weights, None)?;
+        let rows = self.rows(&settings, &weights, None)?;
         let task = Task { x: x.reborrow(), y, rows, loss, outputs: 1 };
         let ensemble = fit(Self::NAME, &task, &settings, problem.device)?;
         Ok(FittedHistGradientBoostingRegressor { width: x.width(), ensemble })

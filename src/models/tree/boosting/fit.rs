@@ -5,6 +5,7 @@ use super::device::{There, work};
 use super::grow::{Grown, Memory, Plan};
 use super::histogram::{MAX_ROWS, Scale};
 use super::loss::Loss;
+use super::named::Columns;
 use super::split::Limits;
 use crate::data::Matrix;
 use crate::device::Device;
@@ -32,8 +33,10 @@ pub(super) struct Settings<'a> {
     pub min_samples_leaf: usize,
     pub l2_regularization: f64,
     pub max_bins: usize,
-    pub categorical_features: &'a [usize],
-    pub monotonic_cst: &'a [i8],
+    pub categorical_features: Vec<usize>,
+    pub monotonic_cst: Vec<i8>,
+    /// What messages call columns.
+    pub columns: Columns<'a>,
     pub early_stopping: bool,
     pub n_iter_no_change: usize,
     pub tol: f64,
@@ -41,8 +44,7 @@ pub(super) struct Settings<'a> {
 
 impl Settings<'_> {
     /// Refuses what makes no sense, by the setting's name.
-    pub fn check(&self, op: &'static str, x: Matrix<'_>) -> Result<()> {
-        let width = x.width();
+    pub fn check(&self, op: &'static str, rows: usize) -> Result<()> {
         let demand = |good: bool, name: &str, given: String, wanted: &str| demand(op, good, name, given, wanted);
         let rate = self.learning_rate;
         demand(rate > 0.0 && rate.is_finite(), "learning_rate", rate.to_string(), "give a number above 0")?;
@@ -56,32 +58,13 @@ impl Settings<'_> {
         demand((2..=255).contains(&self.max_bins), "max_bins", self.max_bins.to_string(), "give 2 to 255")?;
         demand(self.n_iter_no_change >= 1, "n_iter_no_change", "0".into(), "give at least 1")?;
         demand(self.tol >= 0.0, "tol", self.tol.to_string(), "give 0 or more")?;
-        if let Some(bad) = self.categorical_features.iter().find(|&&feature| feature >= width) {
-            return demand(
-                false,
-                "categorical_features",
-                bad.to_string(),
-                &format!("there are {width} features, from 0"),
-            );
+        let both = self.categorical_features.iter().find(|&&f| self.monotonic_cst.get(f).is_some_and(|&d| d != 0));
+        if let Some(&feature) = both {
+            let given =
+                format!("{} for {}", self.monotonic_cst.get(feature).copied().unwrap_or(0), self.columns.tell(feature));
+            return demand(false, "monotonic_cst", given, "categories have no order: give 0 for them");
         }
-        let directions = self.monotonic_cst;
-        let count = directions.is_empty() || directions.len() == width;
-        demand(
-            count,
-            "monotonic_cst",
-            format!("{directions:?}"),
-            &format!("give one number for each of {width} features"),
-        )?;
-        let known = directions.iter().all(|direction| (-1..=1).contains(direction));
-        demand(known, "monotonic_cst", format!("{directions:?}"), "give 1, -1 or 0 for each feature")?;
-        let both = self.categorical_features.iter().find(|&&f| directions.get(f).is_some_and(|&d| d != 0));
-        demand(
-            both.is_none(),
-            "monotonic_cst",
-            format!("{directions:?}"),
-            "categories have no order: give 0 for them",
-        )?;
-        demand(x.rows() <= MAX_ROWS, "rows", x.rows().to_string(), "boosting takes up to 268 million")
+        demand(rows <= MAX_ROWS, "rows", rows.to_string(), "boosting takes up to 268 million")
     }
 }
 
@@ -129,11 +112,12 @@ pub(super) fn fit(
     device: Option<&Device>,
 ) -> Result<Ensemble> {
     let threads = Cpu::new().threads();
-    let binned = Binned::new(task.x, task.rows.weights, settings.max_bins, settings.categorical_features, threads);
+    let binned = Binned::new(task.x, task.rows.weights, settings.max_bins, &settings.categorical_features, threads);
     for (feature, binning) in binned.features.iter().enumerate() {
         if matches!(binning, Binning::Categories(values) if values.len() > MISSING) {
             let message = format!(
-                "categorical_features: column {feature} has {} categories; at most {MISSING} fit, so join rare ones",
+                "categorical_features: {} has {} categories; at most {MISSING} fit, so join rare ones",
+                settings.columns.tell(feature),
                 binning.len()
             );
             return Err(Error::argument(op, message));
@@ -165,7 +149,7 @@ fn boost(
     let limits = Limits {
         min_samples_leaf: u32::try_from(settings.min_samples_leaf).unwrap_or(u32::MAX),
         l2: settings.l2_regularization,
-        monotonic: settings.monotonic_cst.to_vec(),
+        monotonic: settings.monotonic_cst.clone(),
     };
     let plan = Plan {
         binned,
@@ -363,8 +347,9 @@ mod tests {
             min_samples_leaf: 5,
             l2_regularization: 0.0,
             max_bins: 255,
-            categorical_features: &[1],
-            monotonic_cst: &[],
+            categorical_features: vec![1],
+            monotonic_cst: Vec::new(),
+            columns: Columns { op: "boosting", names: None, width: 6 },
             early_stopping: false,
             n_iter_no_change: 10,
             tol: 1e-7,

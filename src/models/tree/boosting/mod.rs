@@ -10,6 +10,7 @@ mod fit;
 mod grow;
 mod histogram;
 mod loss;
+mod named;
 mod split;
 
 pub use estimators::{
@@ -17,3 +18,4 @@ pub use estimators::{
     HistGradientBoostingClassifier, HistGradientBoostingRegressor,
 };
 pub use loss::BoostingLoss;
+pub use named::{ColumnChoice, Monotonic};
