@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 use tilework::Rng;
 use tilework::data::{Kind, ReadOptions, Table};
 use tilework::models::prepare::{
-    Branch, ColumnTransformer, FittedPipeline, MinMaxScaler, OneHotEncoder, Outcome, Pipeline, Remainder,
-    SimpleImputer, StandardScaler, Step, TRANSFORMERS, TransformerRow, Uses,
+    Branch, ColumnTransformer, FittedPipeline, ImputeStrategy, MinMaxScaler, OneHotEncoder, Outcome, Pipeline,
+    Remainder, SimpleImputer, StandardScaler, Step, TRANSFORMERS, TransformerRow, Uses,
 };
 use tilework::models::{DummyClassifier, DummyRegressor, Missing, Needs, Problem, Row, load};
 
@@ -111,6 +111,34 @@ fn a_raw_pipeline_refuses_text_and_gaps_with_their_place() {
     assert!(text.starts_with("people.csv:2:2 (b): column of text where numbers are needed"), "{text}");
     let fitted = raw.fit(&table("a,b,y\n1,true,2\n2,false,4\n"), None).unwrap();
     assert_eq!(fitted.predict(&table("b,a\nyes,1\n")).unwrap(), Outcome::Values(vec![3.0]));
+}
+
+/// Texts are positions in a list to a step: scikit-learn's `could not convert string to float`.
+#[test]
+fn text_is_refused_before_every_step_that_would_read_its_positions_as_numbers() {
+    let text = table("n,town,y\n1,Ulm,2.5\n2,,3\n3,Bonn,1\n5,Ulm,2\n");
+    let raw = || Pipeline::raw(row("dummy-regressor"));
+    let expected = "people.csv:2:2 (town): column of text where numbers are needed; encode it (OneHotEncoder)";
+    for kind in TRANSFORMERS.iter().filter(|kind| !kind.takes_levels(&settings(kind)).unwrap()) {
+        let step = Step { name: "s".into(), kind: kind.name.into(), settings: settings(kind) };
+        let branch = ColumnTransformer::default().branch(["n", "town"], [step.clone()]);
+        for pipeline in [raw().then(step), raw().then(Step::of(&branch))] {
+            let error = pipeline.fit(&text, None).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{}: {error}", kind.name);
+            let frame = pipeline.frame(&text, None).unwrap();
+            let error = pipeline.learn(&frame.problem()).unwrap_err().to_string(); // as a fold does
+            assert!(error.contains("town: column of text where numbers are needed"), "{}: {error}", kind.name);
+        }
+    }
+    let taking: Vec<&str> =
+        TRANSFORMERS.iter().filter(|kind| kind.takes_levels(&settings(kind)).unwrap()).map(|kind| kind.name).collect();
+    let encoders = ["one-hot-encoder", "ordinal-encoder", "target-encoder", "count-vectorizer", "tfidf-vectorizer"];
+    assert_eq!(taking, [&["column-transformer"][..], &encoders].concat());
+    let filled = SimpleImputer { strategy: ImputeStrategy::MostFrequent, ..SimpleImputer::default() };
+    let pipeline = raw().then(Step::of(&filled)).then(Step::of(&OneHotEncoder::default()));
+    assert_eq!(pipeline.fit(&text.with_columns(&["town", "y"]).unwrap(), None).unwrap().outputs().len(), 2);
+    let error = raw().then(Step::of(&filled)).then(Step::of(&StandardScaler::default())).fit(&text, None).unwrap_err();
+    assert!(error.to_string().starts_with(expected), "{error}");
 }
 
 /// Every mistake that a file of new rows may hold.

@@ -2,7 +2,7 @@
 
 use super::table::TransformerRow;
 use super::transformer::{Feature, Transform, Transformer, names_of};
-use crate::data::Matrix;
+use crate::data::{Kind, Matrix};
 use crate::error::{Error, Result};
 use crate::models::{Problem, Reader, Writer, check_width};
 use ndarray::Array2;
@@ -70,6 +70,9 @@ impl Chain {
         for step in steps {
             let names = names_of(&features);
             let row = TransformerRow::named(&step.kind)?;
+            if !row.takes_levels(&step.settings)? {
+                check_texts(&features)?;
+            }
             let (next, made) =
                 row.fit(&step.settings, &with_features(problem, x.as_ref().map(Matrix::from), &names))?;
             features = next.features(&features);
@@ -139,6 +142,17 @@ pub(super) fn check_names(steps: &[Step]) -> Result<()> {
         Some(step) => {
             Err(Error::argument("pipeline", format!("two steps are called {:?}; rename one (Step::called)", step.name)))
         }
+        None => Ok(()),
+    }
+}
+
+/// What is said of a column of text behind its name.
+pub(super) const OF_TEXT: &str = "column of text where numbers are needed; encode it (OneHotEncoder) or leave it out";
+
+/// Refuses text among features whose values are to be read as numbers.
+pub(super) fn check_texts(features: &[Feature]) -> Result<()> {
+    match features.iter().find(|feature| feature.kind == Kind::Text) {
+        Some(text) => Err(Error::argument("pipeline", format!("{}: {OF_TEXT}", text.name))),
         None => Ok(()),
     }
 }

@@ -121,6 +121,10 @@ impl Transformer for ColumnTransformer {
     type Fitted = FittedColumnTransformer;
     const NAME: &'static str = "column-transformer";
 
+    fn takes_levels(&self) -> bool {
+        true // its branches look for themselves
+    }
+
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedColumnTransformer> {
         self.learn_and_apply(problem).map(|(fitted, _)| fitted)
     }

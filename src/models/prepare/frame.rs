@@ -1,5 +1,6 @@
 //! A table as a problem: its columns as one matrix, its target as answers.
 
+use super::chain::OF_TEXT;
 use super::transformer::{Feature, names_of};
 use crate::data::{Column, Kind, Matrix, Table, Task, Values, class_of};
 use crate::device::Device;
@@ -47,6 +48,8 @@ pub struct Frame {
 pub(super) struct Faults {
     /// The first gap of each feature that has one, by the feature's place.
     missing: BTreeMap<usize, Error>,
+    /// What is said of each column of text, by its name, where numbers are needed.
+    texts: BTreeMap<String, Error>,
     /// The first text that is none of its column's levels.
     unknown: Option<Error>,
     /// The first number below 0 of each feature that has one, and how a model that takes none begins what it says of it.
@@ -56,6 +59,12 @@ pub(super) struct Faults {
 impl Faults {
     /// The error of the cell to blame for what a step or a model says; `gap` is the feature whose gap it is, where that is known.
     pub(super) fn blame(&self, error: Error, gap: Option<usize>) -> Error {
+        if let Error::Argument { message, .. } = &error
+            && let Some(name) = message.strip_suffix(OF_TEXT).and_then(|name| name.strip_suffix(": "))
+            && let Some(text) = self.texts.get(name)
+        {
+            return text.clone();
+        }
         let missing = || gap.and_then(|gap| self.missing.get(&gap)).or_else(|| self.missing.values().next());
         let cell = match &error {
             Error::NonFinite { message, .. } if message.starts_with("NaN in row") => missing(),
@@ -328,8 +337,13 @@ fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> R
             texts.iter().enumerate().map(number).collect()
         }
     };
-    if feature.kind == Kind::Text && texts.is_empty() {
-        texts.push(String::new()); // a column of text, though all of it is missing here
+    if feature.kind == Kind::Text {
+        let empty = column.missing() == column.len();
+        let message = if empty { "column without a value in any row; leave it out" } else { OF_TEXT };
+        read.faults.texts.insert(feature.name.clone(), Error::data(table.place(0, index), message));
+        if texts.is_empty() {
+            texts.push(String::new()); // a column of text, though all of it is missing here
+        }
     }
     read.texts.push(texts.into());
     values

@@ -60,6 +60,11 @@ impl Transformer for SimpleImputer {
     type Fitted = FittedSimpleImputer;
     const NAME: &'static str = "simple-imputer";
 
+    /// The commonest level is one; a mean of their places is none.
+    fn takes_levels(&self) -> bool {
+        self.strategy == ImputeStrategy::MostFrequent
+    }
+
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedSimpleImputer> {
         problem.check_but_missing(Self::NAME)?;
         let constant = self.fill_value.unwrap_or(0.0);

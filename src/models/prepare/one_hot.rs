@@ -103,6 +103,10 @@ impl Transformer for OneHotEncoder {
     type Fitted = FittedOneHotEncoder;
     const NAME: &'static str = "one-hot-encoder";
 
+    fn takes_levels(&self) -> bool {
+        true
+    }
+
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedOneHotEncoder> {
         problem.check_but_missing(Self::NAME)?;
         if self.max_categories == Some(0) {

@@ -32,6 +32,10 @@ impl Transformer for OrdinalEncoder {
     type Fitted = FittedOrdinalEncoder;
     const NAME: &'static str = "ordinal-encoder";
 
+    fn takes_levels(&self) -> bool {
+        true
+    }
+
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedOrdinalEncoder> {
         problem.check_but_missing(Self::NAME)?;
         if let Some(value) =

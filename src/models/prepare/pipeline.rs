@@ -1,13 +1,13 @@
 //! Steps and a model as one: one `fit`, one file.
 
-use super::chain::{Chain, Step, check_names, with_features};
+use super::chain::{Chain, Step, check_names, check_texts, with_features};
 use super::columns::ColumnTransformer;
 use super::fitted::{FittedPipeline, Origin};
 use super::frame::{Frame, target_of};
 use super::plan::Plan;
 use super::text::takes_texts;
 use super::transformer::{Feature, Transformer, names_of, plain_features};
-use crate::data::{Kind, Table};
+use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::models::balance::{Balance, Decision};
 use crate::models::{Estimator, Model, Problem, Row};
@@ -172,7 +172,7 @@ impl Pipeline {
     /// As [`Pipeline::fit`].
     pub fn fit_frame(&self, table: &Table, frame: &Frame) -> Result<FittedPipeline> {
         let ignored = [self.ignored(table, &frame.target)?, table.left_out().to_vec()].concat();
-        let fitted = self.learn_as(&frame.problem(), frame.features.clone(), Some(table));
+        let fitted = self.learn_as(&frame.problem(), frame.features.clone());
         let fitted = fitted.map_err(|e| frame.faults.blame(e, None))?;
         let table = Some(Origin { target: frame.target.clone(), task: frame.task.clone(), ignored });
         Ok(FittedPipeline { table, features: self.kept(fitted.features)?, ..fitted })
@@ -183,10 +183,10 @@ impl Pipeline {
     /// # Errors
     /// Those of the steps and of the model.
     pub fn learn(&self, problem: &Problem<'_>) -> Result<FittedPipeline> {
-        self.learn_as(problem, plain_features(problem), None)
+        self.learn_as(problem, plain_features(problem))
     }
 
-    fn learn_as(&self, problem: &Problem<'_>, features: Vec<Feature>, table: Option<&Table>) -> Result<FittedPipeline> {
+    fn learn_as(&self, problem: &Problem<'_>, features: Vec<Feature>) -> Result<FittedPipeline> {
         self.check()?;
         let row = Row::named(&self.model)?;
         if !self.steps.is_empty() {
@@ -194,7 +194,7 @@ impl Pipeline {
         }
         let (chain, x) = Chain::learn(&self.steps, problem, &features)?;
         let made = chain.features(&features);
-        check_texts(&made, table)?;
+        check_texts(&made)?;
         let names = names_of(&made);
         let prepared = with_features(problem, Some((&x).into()), &names);
         let even = self.balance.as_ref().map(|balance| balance.fit_resample(&prepared)).transpose()?;
@@ -204,7 +204,7 @@ impl Pipeline {
             Some(decision) => {
                 let plain = Pipeline { decision: None, ..self.clone() };
                 let fit = |part: &Problem<'_>| -> Result<Box<dyn Model>> {
-                    Ok(Box::new(plain.learn_as(part, features.clone(), None)?))
+                    Ok(Box::new(plain.learn_as(part, features.clone())?))
                 };
                 Some(decision.rule(&*model, problem, &fit)?)
             }
@@ -242,14 +242,4 @@ impl Pipeline {
         let left = |name: &&str| !wanted.contains(name) && *name != target;
         Ok(table.columns().iter().map(|c| c.name.as_str()).filter(left).map(String::from).collect())
     }
-}
-
-/// Refuses text among what the steps give; `table` is what they learnt from.
-pub(super) fn check_texts(made: &[Feature], table: Option<&Table>) -> Result<()> {
-    let Some(text) = made.iter().find(|feature| feature.kind == Kind::Text) else { return Ok(()) };
-    let advice = "column of text where numbers are needed; encode it (OneHotEncoder) or leave it out";
-    Err(match table.and_then(|table| table.index_of(&text.name).ok().map(|i| table.place(0, i))) {
-        Some(place) => Error::data(place, advice),
-        None => Error::argument(OP, format!("{}: {advice}", text.name)),
-    })
 }

@@ -1,9 +1,9 @@
 //! A pipeline learnt from a file larger than memory.
 
-use super::chain::Chain;
+use super::chain::{Chain, check_texts};
 use super::fitted::FittedPipeline;
 use super::frame::{Frame, answers_of, matrix, names_in, target_of};
-use super::pipeline::{OP, Pipeline, check_texts};
+use super::pipeline::{OP, Pipeline};
 use super::transformer::names_of;
 use crate::data::{Kind, Matrix, Stream, Table, Task};
 use crate::device::Device;
@@ -66,9 +66,10 @@ impl Pipeline {
         let predicts = Row::named(&self.model)?.predicts;
         let task = task_of(stream, &target, predicts)?;
         let frame = Frame::with_task(&sample.without_columns(&left)?, &target, task)?;
-        let (chain, _) = Chain::learn(&self.steps, &frame.problem(), &frame.features)?;
+        let blame = |e| frame.faults.blame(e, None);
+        let (chain, _) = Chain::learn(&self.steps, &frame.problem(), &frame.features).map_err(blame)?;
         let made = chain.features(&frame.features);
-        check_texts(&made, Some(sample))?;
+        check_texts(&made).map_err(blame)?;
         let names = names_of(&made);
         let model = learn_parts(&self.model, &self.settings, &|each| {
             for table in stream.parts(PART_ROWS)? {

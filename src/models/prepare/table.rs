@@ -49,6 +49,7 @@ pub struct TransformerRow {
     pub missing: Missing,
     settings: fn() -> Result<Value>,
     check: fn(&Value) -> Result<()>,
+    takes_levels: fn(&Value) -> Result<bool>,
     fit: fn(&Value, &Problem<'_>) -> Result<Applied>,
     restore: fn(&Reader<'_>) -> Result<Box<dyn Transform>>,
 }
@@ -94,6 +95,7 @@ const fn row<T: Transformer>(uses: Uses, missing: Missing) -> TransformerRow {
         missing,
         settings: || serde_json::to_value(T::default()).map_err(|e| Error::internal(T::NAME, e.to_string())),
         check: |settings| settled::<T>(T::NAME, settings).map(|_| ()),
+        takes_levels: |settings| settled::<T>(T::NAME, settings).map(|step| step.takes_levels()),
         fit: |settings, problem| {
             let (fitted, x) = settled::<T>(T::NAME, settings)?.learn_and_apply(problem)?;
             Ok((Box::new(fitted), x))
@@ -131,6 +133,14 @@ impl TransformerRow {
     /// [`Error::Argument`] that names the setting.
     pub fn check(&self, settings: &Map<String, Value>) -> Result<()> {
         (self.check)(&Value::Object(settings.clone()))
+    }
+
+    /// As [`Transformer::takes_levels`], with settings by name.
+    ///
+    /// # Errors
+    /// As [`TransformerRow::check`].
+    pub fn takes_levels(&self, settings: &Map<String, Value>) -> Result<bool> {
+        (self.takes_levels)(&Value::Object(settings.clone()))
     }
 
     /// Fits with settings by name; also gives the rows that it learnt from, transformed.

@@ -52,6 +52,10 @@ impl Transformer for TargetEncoder {
     type Fitted = FittedTargetEncoder;
     const NAME: &'static str = "target-encoder";
 
+    fn takes_levels(&self) -> bool {
+        true
+    }
+
     fn compute(&self, problem: &Problem<'_>) -> Result<FittedTargetEncoder> {
         problem.check_but_missing(Self::NAME)?;
         if self.smooth.is_some_and(|smooth| !(smooth.is_finite() && smooth >= 0.0)) {

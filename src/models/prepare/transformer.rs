@@ -36,6 +36,12 @@ pub trait Transformer:
     /// As [`Transformer::learn`].
     fn compute(&self, problem: &Problem<'_>) -> Result<Self::Fitted>;
 
+    /// Whether columns of text are something to it: it encodes them, counts their words, or fills in one of their levels. Before
+    /// any other step a pipeline refuses them: it would read their places in the list of levels as numbers.
+    fn takes_levels(&self) -> bool {
+        false
+    }
+
     /// Learns, and transforms the rows it learnt from: the same as one after the other but where answers must not leak into
     /// features, as in [`TargetEncoder`](super::TargetEncoder).
     ///
@@ -140,10 +146,15 @@ impl Feature {
     }
 }
 
-/// Plain features of these names, or `x0`, `x1` … of the problem's width.
+/// Features of these names, or `x0`, `x1` … of the problem's width: of text where the matrix holds the texts of a column, else
+/// plain numbers.
 pub fn plain_features(problem: &Problem<'_>) -> Vec<Feature> {
     let name = |i: usize| problem.names.and_then(|names| names.get(i)).cloned().unwrap_or_else(|| format!("x{i}"));
-    (0..problem.x.width()).map(|i| Feature::number(name(i))).collect()
+    let feature = |i: usize| match problem.x.texts(i) {
+        Some(_) => Feature { kind: Kind::Text, ..Feature::number(name(i)) },
+        None => Feature::number(name(i)),
+    };
+    (0..problem.x.width()).map(feature).collect()
 }
 
 /// The names alone.

@@ -29,6 +29,10 @@ impl Transformer for TfidfVectorizer {
     type Fitted = FittedTexts<TfidfVectorizer>;
     const NAME: &'static str = "tfidf-vectorizer";
 
+    fn takes_levels(&self) -> bool {
+        true
+    }
+
     fn compute(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
         FittedTexts::learn(self, problem)
     }
@@ -37,6 +41,10 @@ impl Transformer for TfidfVectorizer {
 impl Transformer for CountVectorizer {
     type Fitted = FittedTexts<CountVectorizer>;
     const NAME: &'static str = "count-vectorizer";
+
+    fn takes_levels(&self) -> bool {
+        true
+    }
 
     fn compute(&self, problem: &Problem<'_>) -> Result<Self::Fitted> {
         FittedTexts::learn(&TfidfVectorizer::of_counts(self.clone()), problem)
