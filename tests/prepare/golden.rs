@@ -90,6 +90,23 @@ fn columns_score_as_in_scikit_learn() {
     }
 }
 
+/// Whatever a constant's deviations from its rounded mean come to.
+#[test]
+fn a_constant_column_scores_behind_every_other() {
+    let labels: Vec<u32> = (0..30).map(|i| i % 2).collect();
+    let values: Vec<f64> = labels.iter().map(|&label| f64::from(label)).collect();
+    for constant in [0.1, 0.7, 1e9 / 7.0, -3.3e-7, 0.0] {
+        let x = Array2::from_shape_fn((30, 2), |(i, column)| if column == 0 { constant } else { (i % 7) as f64 });
+        for name in ["f_classif", "f_regression", "mutual_info_classif", "mutual_info_regression"] {
+            let y = if name.ends_with("classif") { Answer::from(&labels) } else { Answer::from(&values) };
+            let settings: SelectKBest = serde_json::from_value(json!({"score_func": name, "k": 1})).unwrap();
+            let fitted = settings.fit_to(&x, y).unwrap();
+            assert!(fitted.scores[0] == 0.0 || fitted.scores[0].is_nan(), "{name}: {:?}", fitted.scores);
+            assert_eq!(fitted.kept, [1], "{name}: {:?}", fitted.scores);
+        }
+    }
+}
+
 #[test]
 fn rows_of_the_fit_are_encoded_by_the_answers_of_others() {
     // Each level is in one row only: its own answer must not be found in its code.

@@ -66,7 +66,7 @@ fn f_regression(x: &[f64], y: &[f64]) -> f64 {
     let r = xy / xx.sqrt() / yy.sqrt();
     let f = r * r / (1.0 - r * r) * (x.len() as f64 - 2.0);
     // scikit-learn's force_finite: a constant scores 0, a perfect line the largest number.
-    if r.is_nan() {
+    if r.is_nan() || is_constant(x) {
         0.0
     } else if f.is_finite() {
         f
@@ -79,7 +79,15 @@ fn f_classif(x: &[f64], labels: &[u32], classes: usize) -> f64 {
     let centre = mean(x);
     let (mut sums, mut counts) = (vec![0.0; classes], vec![0.0; classes]);
     for (x, &label) in x.iter().zip(labels) {
+/// Whether all values are one: what deviates from their mean is its rounding.
+fn is_constant(x: &[f64]) -> bool {
+    x.windows(2).all(|pair| pair[0] == pair[1])
+}
+
         sums[label as usize] += x - centre;
+    if is_constant(x) {
+        return f64::NAN; // as scikit-learn has it: 0 by 0
+    }
         counts[label as usize] += 1.0;
     }
     let there = counts.iter().filter(|n| **n > 0.0).count() as f64;
@@ -174,7 +182,7 @@ fn information_on_labels(x: &[f64], labels: &[u32]) -> f64 {
 
 fn information_on_values(x: &[f64], y: &[f64]) -> f64 {
     let rows = x.len();
-    if rows <= NEIGHBOURS {
+    if rows <= NEIGHBOURS || is_constant(x) {
         return 0.0;
     }
     let sorted = |values: &[f64]| super::scale::sorted(values);
