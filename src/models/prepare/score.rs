@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::models::Problem;
+use crate::rng;
 use serde::{Deserialize, Serialize};
 
 /// How a column is scored.
@@ -15,7 +16,8 @@ pub enum ScoreFunc {
     FRegression,
     /// χ² between the classes and the column as counts; no value is negative.
     Chi2,
-    /// Mutual information with the classes, from distances to neighbours: B. C. Ross, PLoS ONE 9 (2014).
+    /// Mutual information with the classes, from distances to neighbours: B. C. Ross, PLoS ONE 9 (2014). Equal values are parted
+    /// by a small noise, as scikit-learn does, always the same one.
     MutualInfoClassif,
     /// Mutual information with the answers: Kraskov, Stögbauer and Grassberger, Phys. Rev. E 69 (2004), their first estimator.
     MutualInfoRegression,
@@ -46,11 +48,13 @@ pub(super) fn scores(op: &'static str, by: ScoreFunc, problem: &Problem<'_>) -> 
         }
         ScoreFunc::MutualInfoClassif => {
             let (labels, _) = problem.labels(op)?;
-            columns.map(|x| information_on_labels(&scaled(&x), labels)).collect()
+            let noise = noise(labels.len(), 0);
+            columns.map(|x| information_on_labels(&apart(&x, &noise), labels)).collect()
         }
         ScoreFunc::MutualInfoRegression => {
-            let y = scaled(problem.values(op)?);
-            columns.map(|x| information_on_values(&scaled(&x), &y)).collect()
+            let y = problem.values(op)?;
+            let (y, noise) = (apart(y, &noise(y.len(), 1)), noise(y.len(), 0));
+            columns.map(|x| information_on_values(&apart(&x, &noise), &y)).collect()
         }
     })
 }
@@ -75,19 +79,19 @@ fn f_regression(x: &[f64], y: &[f64]) -> f64 {
     }
 }
 
-fn f_classif(x: &[f64], labels: &[u32], classes: usize) -> f64 {
-    let centre = mean(x);
-    let (mut sums, mut counts) = (vec![0.0; classes], vec![0.0; classes]);
-    for (x, &label) in x.iter().zip(labels) {
 /// Whether all values are one: what deviates from their mean is its rounding.
 fn is_constant(x: &[f64]) -> bool {
     x.windows(2).all(|pair| pair[0] == pair[1])
 }
 
-        sums[label as usize] += x - centre;
+fn f_classif(x: &[f64], labels: &[u32], classes: usize) -> f64 {
     if is_constant(x) {
         return f64::NAN; // as scikit-learn has it: 0 by 0
     }
+    let centre = mean(x);
+    let (mut sums, mut counts) = (vec![0.0; classes], vec![0.0; classes]);
+    for (x, &label) in x.iter().zip(labels) {
+        sums[label as usize] += x - centre;
         counts[label as usize] += 1.0;
     }
     let there = counts.iter().filter(|n| **n > 0.0).count() as f64;
@@ -109,14 +113,30 @@ fn chi2(x: &[f64], labels: &[u32], classes: usize) -> f64 {
     sums.iter().zip(&counts).filter(|(_, n)| **n > 0.0).map(|(s, n)| (s - expected(n)).powi(2) / expected(n)).sum()
 }
 
+const NOISE_SEED: u64 = 0x7365_6c65_6374; // any will do
+
 /// Neighbours that distances are measured to, as scikit-learn's default.
 const NEIGHBOURS: usize = 3;
 
-/// To deviation 1, as scikit-learn does first; a constant stays.
-fn scaled(x: &[f64]) -> Vec<f64> {
+/// Normal numbers for the rows of one side; always the same, so that the same columns score the same.
+fn noise(rows: usize, side: u64) -> Vec<f64> {
+    let word = |at: u64| u64::from(rng::word(NOISE_SEED + side, 0, at));
+    // 52 bits a number: of 32 a long column has some twice, and ties are what is to be parted.
+    let share = |row: u64| ((word(2 * row) << 20 | word(2 * row + 1) >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
+    (0..rows as u64).map(|row| super::normal::quantile(share(row))).collect()
+}
+
+/// To deviation 1, and equal values apart by a noise too small to part others, as scikit-learn does first: among values that
+/// many rows share, the distance to a neighbour is 0, and distances to neighbours tell nothing. A constant stays.
+fn apart(x: &[f64], noise: &[f64]) -> Vec<f64> {
+    if is_constant(x) {
+        return x.to_vec();
+    }
     let (_, variance) = super::scale::moments(x, &vec![1.0; x.len()]);
     let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-    x.iter().map(|v| v / deviation).collect()
+    let scaled: Vec<f64> = x.iter().map(|v| v / deviation).collect();
+    let size = 1e-10 * scaled.iter().map(|v| v.abs() / scaled.len() as f64).sum::<f64>().max(1.0);
+    scaled.iter().zip(noise).map(|(v, noise)| v + size * noise).collect()
 }
 
 /// ψ(n) of a whole number: ψ(1) is -γ, and ψ(n + 1) = ψ(n) + 1 / n.
@@ -157,6 +177,9 @@ fn just_below(reach: f64) -> f64 {
 }
 
 fn information_on_labels(x: &[f64], labels: &[u32]) -> f64 {
+    if is_constant(x) {
+        return 0.0;
+    }
     let mut pairs: Vec<(f64, u32)> = x.iter().copied().zip(labels.iter().copied()).collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut classes: std::collections::BTreeMap<u32, Vec<f64>> = std::collections::BTreeMap::new();
