@@ -141,6 +141,30 @@ fn text_is_refused_before_every_step_that_would_read_its_positions_as_numbers() 
     assert!(error.to_string().starts_with(expected), "{error}");
 }
 
+#[test]
+fn a_gap_that_comes_with_new_rows_alone_is_filled_in() {
+    let rows: String = (0..20).map(|i| format!("{},{},{}.5\n", i % 5, ["yes", "no"][i % 2], i % 5)).collect();
+    let full = table(&format!("n,b,y\n{rows}"));
+    let plan = Pipeline::auto(&full, None, row("ridge")).unwrap();
+    assert_eq!(plan.lines, ["booleans as 0 and 1: b", "scaled to mean 0 and deviation 1: n"]);
+    let fitted = plan.pipeline.fit(&full, None).unwrap();
+    let predicted = |text: &str| fitted.predict(&table(text)).unwrap();
+    assert_eq!(predicted("n,b\n,yes\n3,\n"), predicted("n,b\n2,yes\n3,no\n")); // the median; of equals the lesser
+}
+
+#[test]
+fn a_gap_in_rows_to_learn_from_is_said_to_be_one_that_the_model_does_not_take() {
+    let raw = Pipeline::raw(row("ridge"));
+    let error = raw.fit(&table("a,b,y\n1,,2.5\n2,4,3\n"), None).unwrap_err().to_string();
+    let expected = "people.csv:2:2 (b): missing value, and the model takes no gaps; put an imputer before it";
+    assert!(error.starts_with(expected), "{error}");
+    let error = raw.fit(&table("a,b,y\n1,,2.5\n2,,3\n"), None).unwrap_err().to_string();
+    assert!(error.starts_with("people.csv:2:2 (b): column without a value in any row; leave it out"), "{error}");
+    let fitted = raw.fit(&table("a,b,y\n1,7,2.5\n2,5,3\n"), None).unwrap();
+    let error = fitted.predict(&table("a,b\n1,1\n1,\n")).unwrap_err().to_string();
+    assert!(error.starts_with("people.csv:3:2 (b): missing value, and there was none here to learn from"), "{error}");
+}
+
 /// Every mistake that a file of new rows may hold.
 #[test]
 fn new_rows_that_do_not_fit_are_refused_with_their_place() {

@@ -1,7 +1,7 @@
 //! A fitted pipeline: what it predicts of tables and matrices, and its file.
 
 use super::chain::Chain;
-use super::frame::{Frame, Outcome, Read, answers_of, matrix};
+use super::frame::{Frame, IN_PREDICTION, Outcome, Read, answers_of, matrix};
 use super::pipeline::{OP, Pipeline};
 use super::transformer::{Feature, Transform, names_of};
 use crate::cost::Work;
@@ -272,7 +272,7 @@ impl FittedPipeline {
             );
             return Err(Error::data(table.source(), message));
         }
-        matrix(table, &self.features)
+        matrix(table, &self.features, IN_PREDICTION)
     }
 }
 

@@ -105,7 +105,7 @@ impl Frame {
             let message = format!("no features: {target:?} is the only column; give others");
             return Err(Error::data(table.source(), message));
         }
-        let read = matrix(table, &features)?;
+        let read = matrix(table, &features, IN_FIT)?;
         let answers = answers_of(table, target, &task)?;
         let names = names_of(&features);
         Ok(Frame {
@@ -262,23 +262,30 @@ pub(super) struct Read {
     pub faults: Faults,
 }
 
-/// The columns of `features`, matched by name, as numbers.
-pub(super) fn matrix(table: &Table, features: &[Feature]) -> Result<Read> {
+/// What is said of a gap that nothing fills in, in rows that are learnt from.
+pub(super) const IN_FIT: &str =
+    "missing value, and the model takes no gaps; put an imputer before it (without raw there is one) or remove the row";
+
+/// The same in rows that are predicted.
+pub(super) const IN_PREDICTION: &str =
+    "missing value, and there was none here to learn from; fill it in or remove the row";
+
+/// The columns of `features`, matched by name, as numbers; `of_gap` is what is said of a gap that is to blame.
+pub(super) fn matrix(table: &Table, features: &[Feature], of_gap: &str) -> Result<Read> {
     let x = Array2::zeros((table.rows(), features.len()));
     let mut read = Read { x, texts: Vec::with_capacity(features.len()), faults: Faults::default() };
     for (column, feature) in features.iter().enumerate() {
         let index = table.index_of(&feature.name)?;
-        let values = numbers(table, index, feature, &mut read)?;
+        let values = numbers(table, index, feature, &mut read, of_gap)?;
         read.x.column_mut(column).iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
     }
     Ok(read)
 }
 
-fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read) -> Result<Vec<f64>> {
+fn numbers(table: &Table, index: usize, feature: &Feature, read: &mut Read, of_gap: &str) -> Result<Vec<f64>> {
     let Some(column) = table.columns().get(index) else { return Err(Error::internal("frame", "a column vanished")) };
     if let Some(row) = (0..column.len()).find(|&row| column.is_missing(row)) {
-        let message = "missing value, and there was none here to learn from; fill it in or remove the row";
-        read.faults.missing.insert(read.texts.len(), Error::data(table.place(row, index), message));
+        read.faults.missing.insert(read.texts.len(), Error::data(table.place(row, index), of_gap));
     }
     if let Values::Numbers(values) = &column.values
         && let Some((row, value)) = values.iter().enumerate().find(|(_, value)| **value < 0.0)

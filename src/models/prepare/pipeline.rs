@@ -69,7 +69,8 @@ impl Pipeline {
 
     /// The steps that a table's columns and the model ask for, with the model's default settings.
     ///
-    /// Missing numbers become their column's median (unless the model learns from them), missing booleans the commonest;
+    /// Missing numbers become their column's median (unless the model learns from them), missing booleans the commonest, also where
+    /// the first gap is in rows that are predicted;
     /// numbers are scaled where the model needs it; texts become a column for each common level, and one for the rare, but of
     /// sentences the weights of their words; dates become numbers. Columns without any value, and of text that differs in nearly every row, are left out.
     ///
@@ -79,8 +80,8 @@ impl Pipeline {
         Plan::of(table, None, &target_of(table, target)?.name, row)
     }
 
-    /// As [`Pipeline::auto`], for a model that is to predict the rows of `later` too: a column with gaps there alone is filled in as
-    /// well, by what `table` has. Nothing else is learnt from `later`.
+    /// As [`Pipeline::auto`], for a model that is to predict the rows of `later` too: the lines tell of gaps there as well. Nothing
+    /// is learnt from `later`.
     ///
     /// # Errors
     /// As [`Pipeline::auto`].

@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for `table`, whose model is to predict the rows of `later` too: a gap there is one to be filled.
+    /// The plan for `table`, whose model is to predict the rows of `later` too: gaps there are told of as well.
     pub(super) fn of(table: &Table, later: Option<&Table>, target: &str, row: &Row) -> Result<Plan> {
         let later = |column: &Column| later.and_then(|t| t.column(&column.name).ok()).map_or(0, Column::missing);
         let mut lines = Vec::new();
@@ -67,6 +67,10 @@ impl Plan {
             (&numbers, &mut of_numbers, ImputeStrategy::Median, "median"),
             (&booleans, &mut of_booleans, ImputeStrategy::MostFrequent, "commonest value"),
         ] {
+            // Rows that are predicted later may have gaps where these have none.
+            if fill && !columns.is_empty() {
+                steps.push(Step::of(&SimpleImputer { strategy, ..SimpleImputer::default() }));
+            }
             let gaps: Vec<&Column> = columns.iter().copied().filter(|c| c.missing() + later(c) > 0).collect();
             if gaps.is_empty() {
                 continue;
@@ -74,7 +78,6 @@ impl Plan {
             let cells: usize = gaps.iter().map(|column| column.missing() + later(column)).sum();
             let cells = if cells == 1 { "1 missing cell".to_owned() } else { format!("{cells} missing cells") };
             if fill {
-                steps.push(Step::of(&SimpleImputer { strategy, ..SimpleImputer::default() }));
                 lines.push(format!("{cells} filled in by the column's {word}: {}", listed(&gaps)));
             } else {
                 lines.push(format!("{cells} left to the model, which learns from them: {}", listed(&gaps)));

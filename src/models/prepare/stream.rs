@@ -2,7 +2,7 @@
 
 use super::chain::{Chain, check_texts};
 use super::fitted::FittedPipeline;
-use super::frame::{Frame, answers_of, matrix, names_in, target_of};
+use super::frame::{Frame, IN_FIT, answers_of, matrix, names_in, target_of};
 use super::pipeline::{OP, Pipeline};
 use super::transformer::names_of;
 use crate::data::{Kind, Matrix, Stream, Table, Task};
@@ -74,7 +74,7 @@ impl Pipeline {
         let model = learn_parts(&self.model, &self.settings, &|each| {
             for table in stream.parts(PART_ROWS)? {
                 let table = table?;
-                let read = matrix(&table, &frame.features)?;
+                let read = matrix(&table, &frame.features, IN_FIT)?;
                 let answers = answers_of(&table, &target, &frame.task)?;
                 let blame = |e| read.faults.blame(e, None);
                 let prepared = chain.apply(OP, Matrix::with_texts(&read.x, &read.texts)).map_err(blame)?;
