@@ -165,6 +165,15 @@ fn a_gap_in_rows_to_learn_from_is_said_to_be_one_that_the_model_does_not_take() 
     assert!(error.starts_with("people.csv:3:2 (b): missing value, and there was none here to learn from"), "{error}");
 }
 
+#[test]
+fn a_branch_s_column_that_is_not_there_is_said_with_the_names_of_the_table() {
+    let branches = ColumnTransformer::default().branch(["age", "salary"], [Step::of(&StandardScaler::default())]);
+    let pipeline = Pipeline::new(&DummyClassifier::default()).unwrap().then(Step::of(&branches));
+    let error = pipeline.fit(&table(PEOPLE), None).unwrap_err().to_string();
+    let expected = "people.csv: no column of that name: given \"salary\"; the file has \"age\", \"income\", \"town\"";
+    assert!(error.starts_with(expected), "{error}");
+}
+
 /// Every mistake that a file of new rows may hold.
 #[test]
 fn new_rows_that_do_not_fit_are_refused_with_their_place() {

@@ -237,8 +237,14 @@ impl Pipeline {
     }
 
     /// The names of a table's columns that the first step leaves out.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a name that is no column's: the step itself sees only the columns that it asks for.
     pub(super) fn ignored(&self, table: &Table, target: &str) -> Result<Vec<String>> {
         let Some(settings) = self.columns()? else { return Ok(Vec::new()) };
+        for name in settings.branches.iter().flat_map(|branch| &branch.columns) {
+            table.column(name)?;
+        }
         let Some(wanted) = settings.wanted() else { return Ok(Vec::new()) };
         let left = |name: &&str| !wanted.contains(name) && *name != target;
         Ok(table.columns().iter().map(|c| c.name.as_str()).filter(left).map(String::from).collect())
