@@ -174,6 +174,21 @@ fn a_branch_s_column_that_is_not_there_is_said_with_the_names_of_the_table() {
     assert!(error.starts_with(expected), "{error}");
 }
 
+#[test]
+fn booleans_are_taken_as_0_and_1_where_they_were_words() {
+    let fitted = Pipeline::raw(row("ridge")).fit(&table("a,b,y\n1,yes,2.5\n2,no,4\n3,no,1\n"), None).unwrap();
+    let predicted = |text: &str| {
+        let new = Table::parse_csv_with(text.as_bytes(), "new.csv", &fitted.read_options()).unwrap();
+        fitted.predict(&new)
+    };
+    let words = predicted("a,b\n1,yes\n2,no\n").unwrap();
+    for text in ["a,b\n1,1\n2,0\n", "a,b\n1,1.0\n2,0.0\n", "a,b\n1,True\n2,0\n"] {
+        assert_eq!(predicted(text).unwrap(), words, "{text}");
+    }
+    let error = predicted("a,b\n1,2\n").unwrap_err().to_string();
+    assert!(error.starts_with("new.csv:2:2 (b): no boolean: \"2\""), "{error}");
+}
+
 /// Every mistake that a file of new rows may hold.
 #[test]
 fn new_rows_that_do_not_fit_are_refused_with_their_place() {

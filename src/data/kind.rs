@@ -35,10 +35,11 @@ impl Kind {
         seen.kind(false)
     }
 
-    /// The number that a text of this kind stands for; `None` when it is not of this kind, or the kind has no numbers.
+    /// The number that a text of this kind stands for, `0` and `1` among booleans; `None` when it is not of this kind, or the kind has no numbers.
     pub fn number(self, text: &str) -> Option<f64> {
         match self {
-            Kind::Boolean => boolean(text),
+            // How others write what a column of yes and no was: it is known by the fit alone, for a column of 0 and 1 is of integers.
+            Kind::Boolean => boolean(text).or_else(|| text.parse().ok().filter(|v| *v == 0.0 || *v == 1.0)),
             Kind::Date => date(text),
             Kind::Number | Kind::Integer => text.parse().ok().filter(|v: &f64| v.is_finite()),
             Kind::Text => None,
