@@ -31,7 +31,8 @@ pub enum FromPast {
     /// first: the mean holds the row's own value.
     Mean(usize),
     /// The weighted mean of all rows up to this one, each older one weighing `1 − alpha` times the next, from the first value
-    /// on: pandas' `ewm(alpha, adjust=False).mean()`. `alpha` lies in (0, 1]. A missing value leaves it as it is.
+    /// on: pandas' `ewm(alpha, adjust=False).mean()`. `alpha` lies in (0, 1]. A missing value leaves it as it is; but what was
+    /// before ages by it, and the next value counts for more.
     Smoothed(f64),
 }
 
@@ -65,12 +66,18 @@ impl FromPast {
                 .map(|window| window.map_or(f64::NAN, |window| window.iter().sum::<f64>() / n as f64))
                 .collect()),
             FromPast::Smoothed(alpha) => {
-                let mut level = f64::NAN;
+                let (mut level, mut old) = (f64::NAN, 1.0);
                 let step = |&value: &f64| {
                     if level.is_nan() {
                         level = value;
-                    } else if !value.is_nan() {
-                        level += alpha * (value - level);
+                        return level;
+                    }
+                    old *= 1.0 - alpha;
+                    if !value.is_nan() {
+                        // pandas (`ewma`, to 3.1 at least) takes a half, its `com` of 1, as its sign for rows at uneven times.
+                        let new = if alpha == 0.5 { 1.0 - old } else { alpha };
+                        level += new / (old + new) * (value - level);
+                        old = 1.0;
                     }
                     level
                 };
@@ -227,7 +234,7 @@ mod tests {
         assert!(left.iter().zip(right).all(|(l, r)| l == r || l.is_nan() && r.is_nan()), "{left:?} is not {right:?}");
     }
 
-    /// What pandas 2.3 gives for shift, diff, rolling and ewm.
+    /// What pandas gives for shift, diff, rolling and ewm.
     #[test]
     fn columns_of_the_past_are_those_of_pandas() {
         const NAN: f64 = f64::NAN;
@@ -236,7 +243,13 @@ mod tests {
         same(&FromPast::Difference(2).of(&y).unwrap(), &[NAN, NAN, 1.0, 3.0]);
         same(&FromPast::Mean(3).of(&y).unwrap(), &[NAN, NAN, 4.0, 17.0 / 3.0]);
         same(&FromPast::Smoothed(0.5).of(&y).unwrap(), &[3.0, 4.0, 4.0, 6.0]);
-        same(&FromPast::Smoothed(0.5).of(&[NAN, 2.0, NAN, 4.0]).unwrap(), &[NAN, 2.0, 2.0, 3.0]);
+        same(&FromPast::Smoothed(0.5).of(&[NAN, 2.0, NAN, 4.0]).unwrap(), &[NAN, 2.0, 2.0, 3.5]);
+        let gaps = [1.0, NAN, 3.0, 4.0, NAN, NAN, 6.0];
+        same(&FromPast::Smoothed(0.5).of(&gaps).unwrap(), &[1.0, 1.0, 2.5, 3.25, 3.25, 3.25, 5.65625]);
+        let third = [1.0, 1.0, 1.759493670886076, 2.431645569620253, 2.431645569620253, 2.431645569620253];
+        let found = FromPast::Smoothed(0.3).of(&gaps).unwrap();
+        let expected = third.into_iter().chain([4.096507667775656]);
+        assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-14), "{found:?}");
         same(&FromPast::Lag(9).of(&y).unwrap(), &[NAN; 4]);
         for wrong in [FromPast::Lag(0), FromPast::Mean(0), FromPast::Smoothed(0.0), FromPast::Smoothed(NAN)] {
             assert!(wrong.of(&y).is_err(), "{wrong:?}");
