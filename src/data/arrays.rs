@@ -1,6 +1,7 @@
 //! Columns of Arrow's arrays: what Parquet and Arrow files are read as, batch by batch.
 
 use super::cell::shown;
+use super::chosen::Chosen;
 use super::moment::{clock, date, moment};
 use super::options::ReadOptions;
 use super::table::{Column, Table, Values, check_names, place};
@@ -10,6 +11,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::{DataType, Schema, TimeUnit};
+use serde_json::Value;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
@@ -70,7 +72,14 @@ impl<'a> Columns<'a> {
         let (all, fields): (Vec<usize>, Vec<_>) = fields.unzip();
         let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
         check_names(source, names.iter().copied())?;
-        let (chosen, left_out) = options.columns.of(&names, source)?;
+        let (mut chosen, mut left_out) = options.columns.of(&names, source)?;
+        if !matches!(options.columns, Chosen::Only(_)) {
+            let labels = row_labels(schema);
+            let is_label = |place: &usize| names.get(*place).is_some_and(|name| labels.iter().any(|l| l == name));
+            let passed = chosen.iter().filter(|place| is_label(place)).filter_map(|place| names.get(*place));
+            left_out.extend(passed.map(|name| (*name).to_owned()));
+            chosen.retain(|place| !is_label(place));
+        }
         let (mut places, mut columns) = (Vec::new(), Vec::new());
         for (place, field) in chosen.into_iter().filter_map(|at| Some((all.get(at)?, fields.get(at)?))) {
             let values = empty(field.data_type()).map_err(|(what, advice)| {
@@ -137,6 +146,14 @@ impl<'a> Columns<'a> {
         let source = self.source.to_owned();
         Table { source, columns: self.columns, lines, left_out: self.left_out, codes: Vec::new() }
     }
+}
+
+/// The columns that pandas says are the labels of its rows, such as `set_index` makes: they stand last, and say who a row is.
+/// (Labels that are counted from 0 are described there by a record, and are no column.)
+fn row_labels(schema: &Schema) -> Vec<String> {
+    let about = schema.metadata().get("pandas").and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let labels = about.as_ref().and_then(|about| about.get("index_columns")?.as_array());
+    labels.into_iter().flatten().filter_map(|label| Some(label.as_str()?.to_owned())).collect()
 }
 
 /// The error of a file without rows.

@@ -37,8 +37,8 @@ impl Table {
     ///
     /// A column of a Parquet or Arrow file becomes what it would be in CSV: numbers, decimals among them, are numbers; text, truth
     /// values, dates and times are text, which [`Column::kind`](super::Column::kind) knows, in UTC where they have a zone. Nulls
-    /// are missing, as NaN is; a dictionary's values stand for its codes. Columns `__index_level_0__` and so on, pandas' row
-    /// labels without a name, are passed over. [`ReadOptions::columns`] leaves out columns of lists and the like, which a table cannot
+    /// are missing, as NaN is; a dictionary's values stand for its codes. pandas' row labels, which it keeps as columns behind the
+    /// others, are passed over: `__index_level_0__` and so on, and those with a name unless [`ReadOptions::only`] asks for them. [`ReadOptions::columns`] leaves out columns of lists and the like, which a table cannot
     /// hold. These files need the feature `parquet`.
     ///
     /// ```

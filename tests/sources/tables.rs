@@ -5,6 +5,7 @@ use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::*;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,6 +134,45 @@ fn chosen_columns_of_every_format_are_those_of_the_whole_table() {
         assert_eq!(csv(&table), csv(&whole.without_columns(&["whole"]).unwrap()), "{name}");
         let text = error(Path::new(&path), &ReadOptions::lenient().only(["hole"]));
         assert!(text.starts_with(&format!("{path}: no column of that name: given \"hole\"; the file has ")), "{text}");
+    }
+}
+
+/// `df.set_index('id').to_parquet(...)` puts the labels behind the other columns, and says so.
+#[test]
+fn row_labels_of_pandas_are_no_columns_unless_they_are_asked_for() {
+    let column = |values: Vec<i32>| Arc::new(Int32Array::from(values)) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([
+        ("a", column(vec![1, 2])),
+        ("y", column(vec![3, 4])),
+        ("id", column(vec![70, 71])),
+    ]);
+    let batch = batch.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.arrows");
+    let write = |about: &str| {
+        let metadata = HashMap::from([("pandas".to_owned(), about.to_owned())]);
+        let schema = Arc::new(batch.schema().as_ref().clone().with_metadata(metadata));
+        let mut out = StreamWriter::try_new(fs::File::create(&path).unwrap(), &schema).unwrap();
+        out.write(&batch.clone().with_schema(schema.clone()).unwrap()).unwrap();
+        out.finish().unwrap();
+    };
+    let names = |options: &ReadOptions| {
+        let table = Table::read(&path, options).unwrap();
+        let stream = Stream::open(&path, options).unwrap();
+        let names: Vec<String> = table.columns().iter().map(|column| column.name.clone()).collect();
+        assert_eq!(names, stream.columns().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        assert_eq!(table.left_out(), stream.left_out());
+        (names.join(" "), table.left_out().join(" "))
+    };
+    write(r#"{"index_columns": ["id"], "columns": []}"#);
+    let said = |columns: &str, left_out: &str| (columns.to_owned(), left_out.to_owned());
+    assert_eq!(names(&ReadOptions::lenient()), said("a y", "id"));
+    assert_eq!(names(&ReadOptions::lenient().without(["id"])), said("a y", "id"));
+    assert_eq!(names(&ReadOptions::lenient().without(["a"])), said("y", "a id"));
+    assert_eq!(names(&ReadOptions::lenient().only(["a", "id"])), said("a id", "y"));
+    for about in [r#"{"index_columns": [{"kind": "range", "start": 0, "stop": 2, "step": 1}]}"#, "{", "[]", "{}"] {
+        write(about);
+        assert_eq!(names(&ReadOptions::lenient()), said("a y id", ""), "{about}");
     }
 }
 
