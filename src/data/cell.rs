@@ -13,13 +13,22 @@ pub(super) enum Cell {
     Text,
 }
 
-/// What stands for a missing value, in any case, unless the reader is told otherwise.
-pub(super) const MARKERS: [&str; 4] = ["NA", "N/A", "NaN", "null"];
+/// What stands for a missing value, in any case, unless the reader is told otherwise: what pandas takes for one.
+pub(super) const MARKERS: [&str; 13] = [
+    "NA", "N/A", "NaN", "null", PYTHONS, "#N/A", "#N/A N/A", "#NA", "<NA>", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN",
+];
+
+/// The marker that is one as it stands alone: `none` is a word, and a level of many a column.
+const PYTHONS: &str = "None";
+
+fn is_marker(cell: &str, marker: &str) -> bool {
+    if marker == PYTHONS { cell == marker } else { cell.eq_ignore_ascii_case(marker) }
+}
 
 impl Cell {
     /// Reads a cell that has been trimmed.
     pub(super) fn read(cell: &str, markers: &[impl AsRef<str>]) -> Cell {
-        if cell.is_empty() || markers.iter().any(|mark| cell.eq_ignore_ascii_case(mark.as_ref())) {
+        if cell.is_empty() || markers.iter().any(|mark| is_marker(cell, mark.as_ref())) {
             return Cell::Missing;
         }
         match cell.parse::<f64>() {
@@ -98,6 +107,15 @@ mod tests {
     fn marks_of_a_missing_value_are_known_in_any_case() {
         for cell in ["", "NA", "na", "N/A", "NaN", "-nan", "NULL"] {
             assert_eq!(read(cell), Cell::Missing, "{cell}");
+        }
+        // pandas._libs.parsers.STR_NA_VALUES of pandas 3.1
+        let pandas =
+            "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null";
+        for cell in pandas.split('|') {
+            assert_eq!(read(cell), Cell::Missing, "{cell}");
+        }
+        for cell in ["none", "NONE", "nothing", "#", "N"] {
+            assert_eq!(read(cell), Cell::Text, "{cell}");
         }
     }
 

@@ -24,7 +24,8 @@ use crate::error::{Error, Result};
 pub struct ReadOptions {
     /// What a missing cell is.
     pub missing: MissingCells,
-    /// What a missing cell reads, in any case: `NA`, `N/A`, `NaN` and `null`. An empty cell is always missing.
+    /// What a missing cell reads, in any case: what pandas takes for one, such as `NA`, `N/A`, `NaN`, `null` and `#N/A`, and `None`
+    /// in this spelling alone. An empty cell is always missing. [`ReadOptions::marker`] adds others.
     pub markers: Vec<String>,
     /// What stands between two fields, an ASCII character; `None` takes the one of comma, semicolon, tab and `|` that the header
     /// has most of.
