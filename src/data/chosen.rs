@@ -20,6 +20,16 @@ pub enum Chosen {
 }
 
 impl Chosen {
+    /// Whether a column of this name is not read.
+    pub(super) fn leaves_out(&self, name: &str) -> bool {
+        let is = |listed: &[String]| listed.iter().any(|n| n == name);
+        match self {
+            Chosen::All => false,
+            Chosen::Only(listed) => !is(listed),
+            Chosen::Without(listed) | Chosen::WithoutAny(listed) => is(listed),
+        }
+    }
+
     /// The places of what is chosen among a file's names, and the names of the others.
     pub(super) fn of(&self, names: &[&str], source: &str) -> Result<(Vec<usize>, Vec<String>)> {
         let (listed, only) = match self {

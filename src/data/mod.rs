@@ -14,6 +14,7 @@ mod dataset;
 mod digits;
 mod files;
 mod folder;
+mod foreign;
 #[cfg(feature = "parquet")]
 mod ipc;
 mod kind;

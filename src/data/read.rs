@@ -2,6 +2,8 @@
 //! columns, all of them or so many rows at a time.
 
 use super::cell::{Cell, keeps_digits, shown};
+use super::chosen::Chosen;
+use super::foreign::Title;
 use super::kind::{Kind, Seen};
 use super::options::{MissingCells, ReadOptions};
 use super::records::Records;
@@ -49,7 +51,7 @@ impl Form {
             let message = "empty file: a header row and at least one row of data are needed";
             return Err(Error::data(&records.source, message));
         };
-        let names = header(&records.record, &records.source, line, records.separator)?;
+        let names = header(&records.record, &records.source, line, records.separator, &options.columns)?;
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
         let (places, left_out) = options.columns.of(&all, &records.source)?;
         let (mut rows, mut bytes) = (0, 0);
@@ -57,16 +59,23 @@ impl Form {
         let mut seen = vec![Seen::default(); places.len()];
         let mut codes: Vec<Option<Code>> = vec![None; places.len()];
         let mut ragged: Option<(Error, usize)> = None;
+        let mut title = (names.len() == 1).then(|| Title::new(line));
         loop {
             let line = match (records.next(), ragged.take()) {
                 (Ok(Some(line)), before) => {
                     ragged = before;
                     line
                 }
-                (_, Some((first, more))) => return Err(and_more(first, more)),
+                (_, Some((first, more))) => {
+                    let title = title.as_ref().and_then(|title| title.error(&names, &records.source));
+                    return Err(title.unwrap_or_else(|| and_more(first, more)));
+                }
                 (Ok(None), None) => break,
                 (Err(error), None) => return Err(error),
             };
+            if let Some(title) = &mut title {
+                title.add(&records.record, options);
+            }
             if let Err(error) = check_length(&records.record, names.len(), &records.source, line) {
                 ragged = Some(ragged.map_or((error, 0), |(first, more)| (first, more + 1)));
             }
@@ -202,8 +211,8 @@ pub(super) fn add(field: &str, values: &mut Values, name: &str, options: &ReadOp
     None
 }
 
-/// The column names, which must be there, distinct and separated by what was said.
-fn header(record: &ByteRecord, source: &str, line: u64, separator: u8) -> Result<Vec<String>> {
+/// The column names, which must be there unless it is left out, distinct and separated by what was said.
+fn header(record: &ByteRecord, source: &str, line: u64, separator: u8, columns: &Chosen) -> Result<Vec<String>> {
     if record.len() > MAX_COLUMNS {
         return Err(Error::data(
             format!("{source}:{line}"),
@@ -215,9 +224,11 @@ fn header(record: &ByteRecord, source: &str, line: u64, separator: u8) -> Result
     for (column, field) in record.iter().enumerate() {
         let at = |name: &str| place(source, line, column, name);
         let name = field_text(field, || at(""))?;
-        if name.is_empty() {
+        if name.is_empty() && (!columns.leaves_out(name) || seen.contains(name)) {
             let advice = if column + 1 == record.len() && column > 0 {
                 "remove the trailing comma or name it"
+            } else if column == 0 {
+                "name it; or if it holds row labels, save the table without (pandas: index=False), or leave out column \"\""
             } else {
                 "name it"
             };
@@ -366,6 +377,12 @@ mod tests {
         ),
         (b"a,,c\n1,2,3\n", "t.csv:1:2 (): column without a name; name it"),
         (b"a,b,\n1,2,3\n", "t.csv:1:3 (): column without a name; remove the trailing comma"),
+        (b",a,b\n0,1,2\n", "t.csv:1:1 (): column without a name; name it; or if it holds row labels, save"),
+        (b"# my data\na,b\n1,2\n", "t.csv:1: no header: the first line has 1 field, all others 2; remove it"),
+        (b"\nSales of 2024\n\na,b,c\n1,2,3\n", "t.csv:2: no header: the first line has 1 field, all others 3"),
+        (b"# my data\n1,2\n3,4\n", "t.csv:1: no header: the first line has 1 field, all others 2"),
+        (b"a\n1,5\n2,5\n", "t.csv:2: row of another length: 2 fields, the header has 1; quote a field"),
+        (b"a\nx,y\n2\n", "t.csv:2: row of another length: 2 fields, the header has 1"),
         (b"a, a\n1,2\n", "t.csv:1:2 (a): column name used twice"),
         (b"a;b\n1;2\n", "t.csv:1:1 (a;b): one column whose name holds semicolons or tabs"),
         (b"a\tb\n1\t2\n", "t.csv:1:1 (a\\tb): one column whose name holds semicolons or tabs"),

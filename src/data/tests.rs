@@ -26,6 +26,20 @@ fn missing_cells_are_kept_on_demand() {
     assert_eq!(table.drop_missing_columns(0.5).columns().len(), 2);
 }
 
+/// pandas writes the labels of its rows before the others, without a name, unless it is told not to.
+#[test]
+fn a_column_without_a_name_can_be_left_out() {
+    let text = ",a,b\n0,1,2\n1,3,4\n";
+    for options in [keep().without([""]), keep().only(["a", "b"])] {
+        let table = read(text, &options);
+        assert_eq!(table.columns(), [Column::numbers("a", [1.0, 3.0]), Column::numbers("b", [2.0, 4.0])]);
+        assert_eq!(table.left_out(), [""]);
+    }
+    assert!(error(text, &keep()).contains("pandas: index=False"));
+    assert!(error(text, &keep().without(["a"])).contains("column without a name"));
+    assert!(error(",a,\n0,1,2\n", &keep().without([""])).contains("t.csv:1:3 (): column without a name"));
+}
+
 #[test]
 fn what_is_wrong_in_a_cell_stays_an_error_where_missing_ones_are_kept() {
     for (text, begin) in [
