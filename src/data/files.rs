@@ -11,6 +11,9 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Csv,
+    /// One array of NumPy.
+    Npy,
+    /// An archive of them.
     Npz,
     Parquet,
     /// A file or a stream of Arrow's record batches.
@@ -22,6 +25,7 @@ impl Format {
     pub(super) fn of(path: &Path) -> Format {
         let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
         match ending.as_deref().and_then(|ending| ending.to_str()) {
+            Some("npy") => Format::Npy,
             Some("npz") => Format::Npz,
             Some("parquet") => Format::Parquet,
             Some("arrow" | "arrows" | "feather" | "ipc") => Format::Arrow,
@@ -32,7 +36,8 @@ impl Format {
 
 impl Table {
     /// Reads a file by the ending of its name: `.npz` is an archive of NumPy's arrays, of which each is columns of the same rows
-    /// ([`Table::of_npz`] says how they are called; those of several columns come first); `.parquet` is a Parquet file; `.arrow`,
+    /// ([`Table::of_npz`] says how they are called; those of several columns come first); `.npy` is one such array, whose columns are
+    /// called `x0`, `x1`, …; `.parquet` is a Parquet file; `.arrow`,
     /// `.arrows`, `.feather` and `.ipc` are Arrow's, files or streams; anything else is CSV.
     ///
     /// A column of a Parquet or Arrow file becomes what it would be in CSV: numbers, decimals among them, are numbers; text, truth
@@ -60,9 +65,11 @@ impl Table {
         match Format::of(path) {
             Format::Csv => Table::read_csv_with(path, options),
             #[cfg(feature = "npz")]
+            Format::Npy => super::npz::read_array(path, options),
+            #[cfg(feature = "npz")]
             Format::Npz => super::npz::read(path, options),
             #[cfg(not(feature = "npz"))]
-            Format::Npz => Err(left_out(path, "npz")),
+            Format::Npy | Format::Npz => Err(left_out(path, "npz")),
             #[cfg(feature = "parquet")]
             Format::Parquet => super::parquet::read(path, options),
             #[cfg(feature = "parquet")]

@@ -5,6 +5,38 @@ use super::options::ReadOptions;
 use crate::error::Error;
 use csv::ByteRecord;
 
+/// What a file is that is no CSV, by its first bytes, and what to do about it.
+pub(super) fn other_file(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    const UNPACK: &str = "unpack it first";
+    const TO_CSV: &str = "save it as CSV (pandas: to_csv(index=False))";
+    const MARKS: [(&[u8], &str, &str); 11] = [
+        (b"\x1f\x8b", "a gzip file", UNPACK),
+        (b"BZh", "a bzip2 file", UNPACK),
+        (b"\xfd7zXZ", "an xz file", UNPACK),
+        (b"\x28\xb5\x2f\xfd", "a zstd file", UNPACK),
+        (b"PK\x03\x04", "a zip archive, as a workbook (.xlsx) is too", "unpack it, or save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0", "a workbook of old (.xls)", "save the sheet as CSV"),
+        (b"PAR1", "a Parquet file", "give its name the ending .parquet"),
+        (b"ARROW1", "an Arrow file", "give its name the ending .arrow"),
+        (b"\x93NUMPY", "an array of NumPy", "give its name the ending .npy"),
+        (b"%PDF-", "a PDF", TO_CSV),
+        (b"\x80\x04\x95", "a pickle of Python", TO_CSV),
+    ];
+    if let Some((_, what, advice)) = MARKS.iter().find(|(mark, ..)| head.starts_with(mark)) {
+        return Some((what, advice));
+    }
+    let text = head.trim_ascii_start();
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|text| text.eq_ignore_ascii_case(with.as_bytes()));
+    let inner = text.split_first().map(|(first, rest)| (*first, rest.trim_ascii_start().first().copied()));
+    match inner {
+        Some((b'{', Some(b'"'))) | Some((b'[', Some(b'{' | b'['))) => Some(("JSON", TO_CSV)),
+        Some((b'<', _)) if ["<!doctype", "<html", "<?xml"].iter().any(|with| begins(with)) => {
+            Some(("a page of HTML or XML", "save the table itself; was this meant to be downloaded?"))
+        }
+        _ => None,
+    }
+}
+
 /// A first line of one field, which may be a title or a comment above the header: then all others are alike, and longer.
 pub(super) struct Title {
     line: u64,

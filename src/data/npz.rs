@@ -4,7 +4,9 @@ use super::options::ReadOptions;
 use super::table::{Column, Table, Values};
 use super::typed::fitting;
 use crate::error::{Error, Result};
-use crate::io::Npz;
+use crate::io::{NpyArray, Npz};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 /// Dimensions and columns of an array.
@@ -30,10 +32,10 @@ impl Table {
     /// As [`Npz::array`]; [`Error::Data`] for arrays without rows or of unequal numbers of them, names used twice, and infinite
     /// numbers.
     pub fn of_npz(npz: &Npz, names: &[&str]) -> Result<Table> {
-        let arrays = names.iter().map(|name| columns_of(npz, name)).collect::<Result<Vec<_>>>()?;
+        let arrays = names.iter().map(|name| member(npz, name)).collect::<Result<Vec<_>>>()?;
         match names.iter().zip(&arrays).find(|(_, (dimensions, _))| *dimensions == 0) {
             Some((name, _)) => Err(Error::data(npz.place(name), "one value, no rows; take arrays of rows")),
-            None => joined(npz, flat(arrays)),
+            None => joined(npz.source(), flat(arrays)),
         }
     }
 }
@@ -41,18 +43,39 @@ impl Table {
 /// All arrays of rows: those of several columns first, so that what is predicted stands last; single values are passed over.
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
     let npz = Npz::open(path)?;
-    if npz.bytes() > Table::MAX_BYTES {
-        let message = format!("too large: more than {} bytes; split the file", Table::MAX_BYTES);
-        return Err(Error::data(npz.source(), message));
-    }
-    let mut arrays = npz.names().iter().map(|name| columns_of(&npz, name)).collect::<Result<Vec<_>>>()?;
+    check_size(npz.source(), npz.bytes())?;
+    let mut arrays = npz.names().iter().map(|name| member(&npz, name)).collect::<Result<Vec<_>>>()?;
     arrays.retain(|(dimensions, _)| *dimensions > 0);
     arrays.sort_by_key(|(dimensions, _)| *dimensions == 1);
-    let columns = flat(arrays);
+    chosen(npz.source(), flat(arrays), options)
+}
+
+/// The array of a `.npy` file: columns `x0`, `x1` and so on, as models call those without a name.
+pub(super) fn read_array(path: &Path, options: &ReadOptions) -> Result<Table> {
+    let source = path.display().to_string();
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    check_size(&source, file.metadata().map_or(0, |about| about.len()))?;
+    let array = NpyArray::read(BufReader::new(file), &source)?;
+    match columns_of(&array, &source, &|i, _| format!("x{i}"))? {
+        (0, _) => Err(Error::data(source, "one value, no rows; save an array of rows")),
+        (_, columns) => chosen(&source, columns, options),
+    }
+}
+
+fn check_size(source: &str, bytes: u64) -> Result<()> {
+    if bytes > Table::MAX_BYTES {
+        let message = format!("too large: more than {} bytes; split the file", Table::MAX_BYTES);
+        return Err(Error::data(source, message));
+    }
+    Ok(())
+}
+
+/// A table of those that the options choose.
+fn chosen(source: &str, columns: Vec<Column>, options: &ReadOptions) -> Result<Table> {
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let (places, left_out) = options.columns.of(&names, npz.source())?;
+    let (places, left_out) = options.columns.of(&names, source)?;
     let columns = places.iter().filter_map(|&place| columns.get(place).cloned()).collect();
-    fitting(Table { left_out, ..joined(&npz, columns)? }, options)
+    fitting(Table { left_out, ..joined(source, columns)? }, options)
 }
 
 fn flat(arrays: Vec<Array>) -> Vec<Column> {
@@ -60,7 +83,7 @@ fn flat(arrays: Vec<Array>) -> Vec<Column> {
 }
 
 /// One table of them.
-fn joined(npz: &Npz, columns: Vec<Column>) -> Result<Table> {
+fn joined(source: &str, columns: Vec<Column>) -> Result<Table> {
     let rows = columns.first().map_or(0, Column::len);
     if let Some(other) = columns.iter().find(|column| column.len() != rows) {
         let message = format!(
@@ -69,28 +92,33 @@ fn joined(npz: &Npz, columns: Vec<Column>) -> Result<Table> {
             other.name,
             other.len()
         );
-        return Err(Error::data(npz.source(), message));
+        return Err(Error::data(source, message));
     }
     match rows {
-        0 => Err(Error::data(npz.source(), "no arrays of rows; save the examples and their targets by numpy.savez")),
-        _ => Table::new(npz.source(), columns),
+        0 => Err(Error::data(source, "no arrays of rows; save the examples and their targets by numpy.savez")),
+        _ => Table::new(source, columns),
     }
 }
 
-fn columns_of(npz: &Npz, name: &str) -> Result<Array> {
-    let (array, place) = (npz.member(name)?, npz.place(name));
+fn member(npz: &Npz, name: &str) -> Result<Array> {
+    let called = |i: usize, width: usize| if width == 1 { name.to_owned() } else { format!("{name}_{i}") };
+    columns_of(&npz.member(name)?, &npz.place(name), &called)
+}
+
+/// The columns of an array, by what each is called of so many.
+fn columns_of(array: &NpyArray, place: &str, called: &dyn Fn(usize, usize) -> String) -> Result<Array> {
     let width: usize = match array.shape.as_slice() {
         [] => return Ok((0, Vec::new())),
         [0, ..] => return Err(Error::data(place, "no rows: at least one is needed; save an array of examples")),
         [_, rest @ ..] => rest.iter().product(),
     };
-    let names = (0..width).map(|i| if width == 1 { name.to_owned() } else { format!("{name}_{i}") });
+    let names = (0..width).map(|i| called(i, width));
     let columns = if array.is_text() {
-        let texts = array.texts(&place)?;
+        let texts = array.texts(place)?;
         let column = |i: usize| Values::Text(texts.iter().skip(i).step_by(width).cloned().collect());
         names.enumerate().map(|(i, name)| Column { name, values: column(i) }).collect()
     } else {
-        let values = array.tensor(&place)?.flat()?;
+        let values = array.tensor(place)?.flat()?;
         let column = |i: usize| Values::Numbers(values.iter().skip(i).step_by(width).copied().collect());
         names.enumerate().map(|(i, name)| Column { name, values: column(i) }).collect()
     };

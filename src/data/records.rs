@@ -2,6 +2,7 @@
 //! (quotes left open, text after a closing quote, any size) is refused here. Text comes from any reader, and no more of it is
 //! held than a record and what was read ahead.
 
+use super::foreign::other_file;
 use super::options::ReadOptions;
 use crate::error::{Error, Result};
 use csv::ByteRecord;
@@ -43,6 +44,9 @@ impl<R: Read> Records<R> {
         }
         if head.starts_with(MARK) {
             head.drain(..MARK.len());
+        }
+        if let Some((what, advice)) = other_file(&head) {
+            return Err(Error::data(source, format!("{what}, where CSV is read; {advice}")));
         }
         let separator = options.separator_of(&head, source)?;
         let tape = Tape { inner: Cursor::new(head).chain(text), kept: Vec::new(), first: 0, done: 0, full: false };

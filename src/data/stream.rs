@@ -76,9 +76,9 @@ impl Stream {
             Format::Parquet | Format::Arrow => Stream::of_batches(path, options),
             #[cfg(not(feature = "parquet"))]
             Format::Parquet | Format::Arrow => Err(left_out(&path, "parquet")),
-            Format::Npz => {
-                let advice =
-                    "an archive of arrays is read whole alone; read it so, or save it as Parquet, Arrow or CSV";
+            kind @ (Format::Npy | Format::Npz) => {
+                let what = if kind == Format::Npz { "an archive of arrays" } else { "an array of NumPy" };
+                let advice = format!("{what} is read whole alone; read it so, or save it as Parquet, Arrow or CSV");
                 Err(Error::data(name, advice))
             }
         }

@@ -15,4 +15,6 @@ pub use file::{check_writable, write_atomic};
 pub use host::{FileType, HostTensor};
 pub(crate) use json::to_json;
 #[cfg(feature = "npz")]
+pub(crate) use npy::NpyArray;
+#[cfg(feature = "npz")]
 pub use npz::Npz;

@@ -119,7 +119,7 @@ pub(crate) struct NpyArray {
 
 impl NpyArray {
     /// Reads a file's bytes to their end; `name` stands for the file in errors.
-    pub(super) fn read(mut input: impl Read, name: &str) -> Result<NpyArray> {
+    pub(crate) fn read(mut input: impl Read, name: &str) -> Result<NpyArray> {
         let wrong = |message: String| Error::format(name, message);
         let cut = |e: io::Error| fault(e, "header", name);
         let mut start = [0; 8];

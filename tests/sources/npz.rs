@@ -98,6 +98,31 @@ fn npy(descr: &str, shape: &str, values: &[f64]) -> Vec<u8> {
     b"\x93NUMPY\x01\x00".iter().copied().chain(length).chain(header.bytes()).chain(values).collect()
 }
 
+#[test]
+fn an_array_of_its_own_is_columns_of_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.npy");
+    let read = |shape: &str, values: &[f64], options: &ReadOptions| {
+        fs::write(&path, npy("<f8", shape, values)).unwrap();
+        Table::read(&path, options)
+    };
+    let table = read("(2, 3)", &[1.0, 2.0, 3.5, 4.0, 5.0, 6.5], &ReadOptions::default()).unwrap();
+    assert_eq!(names(&table), ["x0", "x1", "x2"]);
+    assert_eq!(table.columns()[2], Column::numbers("x2", [3.5, 6.5]));
+    let table = read("(2, 2)", &[1.0, 2.0, 3.5, 4.0], &ReadOptions::default().without(["x0"])).unwrap();
+    assert_eq!((names(&table), table.left_out()), (vec!["x1"], &["x0".to_owned()][..]));
+    assert_eq!(names(&read("(2,)", &[1.0, 2.0], &ReadOptions::default()).unwrap()), ["x0"]);
+    let error = |shape: &str, values: &[f64]| read(shape, values, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error("()", &[1.0]).ends_with("t.npy: one value, no rows; save an array of rows"));
+    assert!(error("(0, 2)", &[]).contains("t.npy: no rows: at least one is needed"));
+    assert!(error("(2, 1)", &[1.0, f64::NAN]).contains("t.npy:2:1 (x0): missing value"));
+    assert!(Stream::open(&path, &ReadOptions::default()).unwrap_err().to_string().contains("read whole alone"));
+    let csv = folder.path().join("t.csv");
+    fs::copy(&path, &csv).unwrap();
+    let error = Table::read(&csv, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.ends_with("t.csv: an array of NumPy, where CSV is read; give its name the ending .npy"), "{error}");
+}
+
 /// An archive of stored arrays.
 fn stored(arrays: &[(&str, &[u8])]) -> Vec<u8> {
     use std::io::Write;
