@@ -77,15 +77,22 @@ impl LinearRegression {
     /// Fits each column of `y`, `[N, K]`, at the price of little more than one, by [`LinearSolver::Qr`].
     ///
     /// # Errors
-    /// As [`Estimator::learn`]; [`Error::Shape`] when there are not as many answers as rows.
+    /// As [`LinearRegression::learn_many`].
     pub fn fit_many<'a>(
         &self,
         x: impl Into<Matrix<'a>>,
         y: ArrayView2<'a, f64>,
     ) -> Result<Vec<FittedLinearRegression>> {
-        let problem = Problem::new(x, Answer::None);
-        problem.check(Self::NAME)?;
-        check_answers(Self::NAME, problem.x.rows(), y)?;
+        self.learn_many(&Problem::new(x, Answer::None), y)
+    }
+
+    /// The same of a problem's features, weights and names; answers of its own are not looked at.
+    ///
+    /// # Errors
+    /// As [`Estimator::learn`]; [`Error::Shape`] when there are not as many answers as rows; [`Error::Argument`] for another solver.
+    pub fn learn_many<'a>(&self, problem: &Problem<'a>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedLinearRegression>> {
+        check_exact(Self::NAME, "qr", self.solver == LinearSolver::Qr)?;
+        let problem = of_features(Self::NAME, problem, y)?;
         self.solve(&problem, y)
     }
 
@@ -190,8 +197,28 @@ impl FittedLinearRegression {
     }
 }
 
+/// Refuses mini-batches, which learn one answer at a time, by the name of the solver that learns several.
+pub(super) fn check_exact(op: &'static str, solver: &str, exact: bool) -> Result<()> {
+    match exact {
+        true => Ok(()),
+        false => {
+            let message =
+                format!("solver stochastic learns one answer at a time; set solver {solver}, or fit each answer alone");
+            Err(Error::argument(op, message))
+        }
+    }
+}
+
+/// A problem without its own answers, checked together with those of several.
+pub(super) fn of_features<'a>(op: &'static str, problem: &Problem<'a>, y: ArrayView2<'_, f64>) -> Result<Problem<'a>> {
+    let problem = Problem { y: Answer::None, ..*problem };
+    problem.check(op)?;
+    check_answers(op, problem.x.rows(), y)?;
+    Ok(problem)
+}
+
 /// As many rows of answers as of features, all finite.
-pub(super) fn check_answers(op: &'static str, rows: usize, y: ArrayView2<'_, f64>) -> Result<()> {
+fn check_answers(op: &'static str, rows: usize, y: ArrayView2<'_, f64>) -> Result<()> {
     if y.nrows() != rows || y.ncols() == 0 {
         let message = format!("{rows} rows of features and answers {:?}; give [{rows}, answers]", y.shape());
         return Err(Error::shape(op, message));

@@ -1,7 +1,7 @@
 //! Least squares with a price on large coefficients.
 
 use super::batches::Batches;
-use super::least_squares::check_answers;
+use super::least_squares::{check_exact, of_features};
 use super::passes::{Pass, Source, check_solver, regress};
 use super::rows::{Centre, Rows};
 use super::triangle::Triangle;
@@ -75,11 +75,18 @@ impl Ridge {
     /// Fits each column of `y`, `[N, K]`, as [`Estimator::fit`] would, at the price of little more than one, by [`RidgeSolver::Auto`].
     ///
     /// # Errors
-    /// As [`Estimator::learn`]; [`Error::Shape`] when there are not as many answers as rows.
+    /// As [`Ridge::learn_many`].
     pub fn fit_many<'a>(&self, x: impl Into<Matrix<'a>>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedRidge>> {
-        let problem = Problem::new(x, Answer::None);
-        problem.check(Self::NAME)?;
-        check_answers(Self::NAME, problem.x.rows(), y)?;
+        self.learn_many(&Problem::new(x, Answer::None), y)
+    }
+
+    /// The same of a problem's features, weights and names; answers of its own are not looked at.
+    ///
+    /// # Errors
+    /// As [`Estimator::learn`]; [`Error::Shape`] when there are not as many answers as rows; [`Error::Argument`] for another solver.
+    pub fn learn_many<'a>(&self, problem: &Problem<'a>, y: ArrayView2<'a, f64>) -> Result<Vec<FittedRidge>> {
+        check_exact(Self::NAME, "auto", self.solver == RidgeSolver::Auto)?;
+        let problem = of_features(Self::NAME, problem, y)?;
         self.solve(&problem, y)
     }
 
