@@ -14,10 +14,11 @@ pub(super) fn digits(value: f64) -> String {
 
 /// Five digits, whatever the unit of the target.
 pub(super) fn short(value: f64) -> String {
+    let size = value.abs();
     match value {
         0.0 => "0".to_string(),
-        _ if (1e-3..1e6).contains(&value) => {
-            let decimals = (4 - value.log10().floor() as i32).max(0) as usize;
+        _ if (1e-3..1e6).contains(&size) => {
+            let decimals = (4 - size.log10().floor() as i32).max(0) as usize;
             format!("{value:.decimals$}")
         }
         _ => format!("{value:.4e}"),
@@ -61,8 +62,8 @@ mod tests {
     #[test]
     fn errors_of_any_size_have_five_digits() {
         assert_eq!(
-            [0.0, 0.012345678, 2993.14159, 123456.7, 3.2e-9].map(short),
-            ["0", "0.012346", "2993.1", "123457", "3.2000e-9"]
+            [0.0, 0.012345678, 2993.14159, 123456.7, 3.2e-9, -0.92068123, -41.5, -2.5e-4].map(short),
+            ["0", "0.012346", "2993.1", "123457", "3.2000e-9", "-0.92068", "-41.500", "-2.5000e-4"]
         );
     }
 }
