@@ -1,8 +1,9 @@
 //! `--columns`, `--drop`, `--text`: which columns of a table are read, and what they hold.
 
 use super::failure::{Failure, Outcome};
-use crate::data::{Chosen, Kind, ReadOptions, list};
+use crate::data::{Chosen, Kind, ReadOptions, Table, list};
 use clap::Args;
+use std::path::Path;
 
 /// Which columns are read, and what they hold.
 #[derive(Args, Clone)]
@@ -37,14 +38,39 @@ impl ColumnArgs {
         }
     }
 
-    /// How the file to learn from is read.
-    pub fn choose(&self, options: ReadOptions, target: Option<&str>) -> ReadOptions {
+    /// How the file to learn from is read. `names` reads it so, and tells the columns that are read and those that are not, each
+    /// in the file's order: it is asked where the target is the file's last column, which may be none of those chosen.
+    pub fn choose(
+        &self,
+        options: ReadOptions,
+        target: Option<&str>,
+        names: impl Fn(&ReadOptions) -> Outcome<(Vec<String>, Vec<String>)>,
+    ) -> Outcome<ReadOptions> {
         let options = self.text.iter().fold(options, |options, name| options.kind(name, Kind::Text));
+        let only = |target: Option<&str>| options.clone().only(self.columns.iter().map(String::as_str).chain(target));
         match (self.columns.is_empty(), self.drop.is_empty()) {
-            (false, _) => options.only(self.columns.iter().map(String::as_str).chain(target)),
-            (true, false) => options.without(&self.drop),
-            (true, true) => options,
+            (false, _) if target.is_some() => Ok(only(target)),
+            (false, _) => {
+                // The file's last column is the last of those chosen, or the last of the others. These are not looked at, as they
+                // may hold what a table cannot.
+                let (_, others) = names(&only(None))?;
+                let Some(last) = others.last() else { return Ok(only(None)) };
+                let with_last = only(Some(last));
+                let (read, _) = names(&with_last)?;
+                Ok(if read.last() == Some(last) { with_last } else { only(None) })
+            }
+            (true, false) => Ok(options.without(&self.drop)),
+            (true, true) => Ok(options),
         }
+    }
+
+    /// As [`ColumnArgs::choose`], of a file that is read whole.
+    pub fn choose_of(&self, data: &Path, options: ReadOptions, target: Option<&str>) -> Outcome<ReadOptions> {
+        self.choose(options, target, |options| {
+            let table = Table::read(data, options)?;
+            let read = table.columns().iter().map(|column| column.name.clone()).collect();
+            Ok((read, table.left_out().to_vec()))
+        })
     }
 
     /// Whether a column is read as text because that was asked for.

@@ -68,7 +68,7 @@ pub(super) fn parts(
             schema.read_options()
         }
         Columns::Target(target) | Columns::Numbers(target) => {
-            chosen.choose(ReadOptions { separator: None, ..ReadOptions::default() }, *target)
+            chosen.choose_of(data, ReadOptions { separator: None, ..ReadOptions::default() }, *target)?
         }
     };
     let mut table = Table::read(data, &options)?;

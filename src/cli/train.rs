@@ -33,7 +33,7 @@ pub(super) struct TrainArgs {
     /// Rows to score on, with the same columns; without it a fifth of DATA is held out
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
-    /// The column to predict [default: the last]
+    /// The column to predict [default: the file's last, whatever --columns says; of those that --drop leaves, the last]
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! The `tilework` command as a user runs it: results, files, exit codes, and what it says about bad input.
 
+mod asked;
 #[cfg(target_os = "linux")]
 mod memory;
 mod models;

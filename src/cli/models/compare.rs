@@ -24,7 +24,7 @@ use std::time::Instant;
 pub(crate) struct CompareArgs {
     /// A table (CSV, .npz, .parquet or .arrow), or `digits`: 1,797 handwritten digits that are part of this program
     data: PathBuf,
-    /// The column to predict [default: the last]
+    /// The column to predict [default: the file's last, whatever --columns says; of those that --drop leaves, the last]
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
     #[command(flatten)]

@@ -47,7 +47,7 @@ impl Whole {
             }
             return embedded();
         }
-        let options = columns.choose(ReadOptions::lenient(), target);
+        let options = columns.choose_of(data, ReadOptions::lenient(), target)?;
         let table = Table::read(data, &options)?;
         columns.check(table.source(), table.columns().iter().map(|column| (column.name.as_str(), column.kind())))?;
         let column = match target {
@@ -142,7 +142,10 @@ pub(super) fn streamed(
     seed: u64,
 ) -> Outcome<(Stream, Parts, Predicts, Option<String>)> {
     const MOST: usize = 50_000; // rows to score on: they are in memory, with all that is predicted of them
-    let options = common.columns.choose(ReadOptions::lenient(), common.target);
+    let options = common.columns.choose(ReadOptions::lenient(), common.target, |options| {
+        let stream = Stream::open(common.data, options)?;
+        Ok((stream.columns().iter().map(|(name, _)| name.clone()).collect(), stream.left_out().to_vec()))
+    })?;
     let stream = Stream::open(common.data, &options)?;
     common.columns.check(stream.source(), stream.columns().iter().map(|(name, kind)| (name.as_str(), *kind)))?;
     let named = |(name, _): &&(String, Kind)| common.target.is_none_or(|target| name == target);

@@ -1,0 +1,38 @@
+//! Options that say which columns, scores and settings are meant: each counts, or is refused by name.
+
+use super::models::error;
+use super::{folder, good, run, text};
+use std::fs;
+use std::path::Path;
+
+/// Numbers, of which `c` is the last column: `2 a - b`.
+fn numbers(folder: &Path) {
+    let row = |i: usize| format!("{},{},{}.5,{}.25\n", i % 7, i % 5, i % 3, 2 * (i % 7) as i64 - (i % 5) as i64);
+    fs::write(folder.join("reg.csv"), format!("a,b,n,c\n{}", (0..60).map(row).collect::<String>())).unwrap();
+}
+
+#[test]
+fn the_target_is_the_last_column_of_the_file_whichever_are_chosen() {
+    let folder = folder();
+    let folder = folder.path();
+    numbers(folder);
+    for model in ["--model ridge", "--model ridge --stream", "--epochs 1"] {
+        for columns in ["a,b", "b,a", "a,b,c"] {
+            let line = format!("train reg.csv --columns {columns} {model} --device cpu --out m");
+            let output = run(folder, &line);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{line}: {said}");
+            assert!(said.contains("2 features, c as a number"), "{line}: {said}");
+            assert!(good(folder, "predict --model m reg.csv").starts_with("c\n"), "{line}");
+        }
+    }
+    // Columns that are left out may still hold what a table cannot.
+    fs::write(folder.join("odd.csv"), fs::read_to_string(folder.join("reg.csv")).unwrap().replace(",0.5,", ",1e999,"))
+        .unwrap();
+    assert!(error(folder, "train odd.csv --model ridge --out m", 1).contains("1e999"));
+    good(folder, "train odd.csv --columns a,b --model ridge --device cpu --out m");
+    let compared = run(folder, "compare reg.csv --columns a,b --models ridge --device cpu");
+    assert!(text(&compared.stderr).contains("2 features, c as a number"), "{}", text(&compared.stderr));
+    let named = run(folder, "train reg.csv --columns a,b --target n --model ridge --device cpu --out m");
+    assert!(text(&named.stderr).contains("2 features, n as a number"), "{}", text(&named.stderr));
+}
