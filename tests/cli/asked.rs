@@ -36,3 +36,21 @@ fn the_target_is_the_last_column_of_the_file_whichever_are_chosen() {
     let named = run(folder, "train reg.csv --columns a,b --target n --model ridge --device cpu --out m");
     assert!(text(&named.stderr).contains("2 features, n as a number"), "{}", text(&named.stderr));
 }
+
+#[test]
+fn what_would_not_count_is_refused_by_name() {
+    let folder = folder();
+    let folder = folder.path();
+    let cases = [
+        ("--set alpha=5 --search alpha=0.1,1", "--search alpha: --set gives it too; leave one out"),
+        ("--search alpha=1 --search alpha=2", "--search alpha: is given twice; give all its values at once"),
+        ("--set alpha=1 --set alpha=2", "--set alpha: is given twice; give one value"),
+        ("--set alpha=1,alpha=2", "--set alpha: is given twice; give one value"),
+        ("--scoring mae", "--scoring mae: is what --search, --cv and --cv-time go by; leave it out, or give one"),
+    ];
+    for (options, expected) in cases {
+        assert_eq!(error(folder, &format!("train numbers.csv --model ridge {options}"), 2), expected, "{options}");
+    }
+    let line = "train numbers.csv --model ridge --set fit_intercept=true --search alpha=1,2 --scoring mae --out m";
+    good(folder, line);
+}

@@ -52,7 +52,7 @@ pub(crate) struct ModelArgs {
     /// Try these values of a setting, for example alpha=0.1,1,10; give it again for all combinations with another
     #[arg(long, value_name = "NAME=V1,V2,…", help_heading = HEADING)]
     search: Vec<String>,
-    /// What a search goes by, for example f1_macro or mae [default: accuracy, or r2 for numbers]
+    /// What a search and cross-validation go by, for example f1_macro or mae [default: accuracy, or r2 for numbers]
     #[arg(long, value_name = "SCORE", help_heading = HEADING)]
     scoring: Option<String>,
     #[command(flatten)]
@@ -91,6 +91,28 @@ impl ModelArgs {
         ];
         given.into_iter().chain(self.classes.given()).find(|(_, given)| *given).map(|(name, _)| name)
     }
+
+    /// Refuses a setting that is given twice: one of the two would not count.
+    fn check_twice(&self, grid: &[(String, Vec<Value>)]) -> Outcome {
+        let mut given: Vec<(&str, String)> = Vec::new();
+        for text in &self.set {
+            given.extend(settings("--set", text)?.into_iter().map(|(name, _)| ("--set", name)));
+        }
+        given.extend(grid.iter().map(|(name, _)| ("--search", name.clone())));
+        for (place, (option, name)) in given.iter().enumerate() {
+            match given.iter().take(place).find(|(_, before)| before == name) {
+                Some((before, _)) if before == option => {
+                    let all = if *option == "--set" { "one value" } else { "all its values at once" };
+                    return Err(Failure::usage(format!("{option} {name}: is given twice; give {all}")));
+                }
+                Some((before, _)) => {
+                    return Err(Failure::usage(format!("{option} {name}: {before} gives it too; leave one out")));
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A model with everything that was found on the way.
@@ -113,6 +135,12 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
     let choice = args.scoring.as_deref().map(score).transpose().map_err(|e| Failure::usage(e.to_string()))?;
     let grid = args.search.iter().map(|text| axis("--search", text)).collect::<Outcome<Vec<_>>>()?;
     let cv = args.cv.or(args.cv_time);
+    args.check_twice(&grid)?;
+    if let (Some(score), None, true) = (choice, cv, grid.is_empty()) {
+        let text =
+            format!("--scoring {}: is what --search, --cv and --cv-time go by; leave it out, or give one", score.name);
+        return Err(Failure::usage(text));
+    }
     if cv == Some(1) {
         return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
     }
