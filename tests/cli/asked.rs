@@ -1,6 +1,6 @@
 //! Options that say which columns, scores and settings are meant: each counts, or is refused by name.
 
-use super::models::error;
+use super::models::{error, json};
 use super::{folder, good, run, text};
 use std::fs;
 use std::path::Path;
@@ -35,6 +35,41 @@ fn the_target_is_the_last_column_of_the_file_whichever_are_chosen() {
     assert!(text(&compared.stderr).contains("2 features, c as a number"), "{}", text(&compared.stderr));
     let named = run(folder, "train reg.csv --columns a,b --target n --model ridge --device cpu --out m");
     assert!(text(&named.stderr).contains("2 features, n as a number"), "{}", text(&named.stderr));
+}
+
+#[test]
+fn a_score_that_the_model_or_a_fold_does_not_have_is_refused_before_any_fit() {
+    let folder = folder();
+    let folder = folder.path();
+    let needs = "log_loss needs probabilities, which this model does not give";
+    for how in ["--cv 3", "--search C=1,2", "--cv-time 3 --search C=1,2"] {
+        let output = run(folder, &format!("train classes.csv --model linear-svc {how} --scoring log_loss --out m"));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{how}: {said}");
+        assert!(said.contains(needs) && !said.contains("fitted: "), "{how}: {said}");
+    }
+    let said = error(folder, "train classes.csv --model svc --cv 3 --scoring log_loss --device cpu --out m", 1);
+    assert!(said.contains(needs), "{said}");
+    let line =
+        "train classes.csv --model svc --cv 3 --scoring log_loss --set probability=true --device cpu --json --out m";
+    assert!(json(folder, line)["cv"]["log_loss"]["mean"].is_number());
+    let line = "train classes.csv --model linear-svc --cv 3 --scoring roc_auc --device cpu --json --out m";
+    assert!(json(folder, line)["cv"]["roc_auc"]["mean"].is_number());
+    let line =
+        "train classes.csv --model voting-classifier --cv 3 --scoring roc_auc --set voting=hard --device cpu --out m";
+    let said = error(folder, line, 1);
+    assert_eq!(said, "cross-validation: roc_auc is of scores that voting-classifier does not give");
+    // The last rows are all of one class.
+    let rows: String = (0..60).map(|i| format!("{i},{}\n", if i < 30 { ["a", "b"][i % 2] } else { "a" })).collect();
+    fs::write(folder.join("late.csv"), format!("x,kind\n{rows}")).unwrap();
+    let line = "train late.csv --model tree --cv-time 3 --scoring roc_auc --device cpu --out m";
+    let output = run(folder, line);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("error: cross-validation: ") && !said.contains("fitted: ") && !said.contains("NaN"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -25,8 +25,9 @@ pub(super) use train::{Common, ModelArgs, run as train};
 pub(super) use warnings::of_network;
 
 use super::failure::{Failure, Outcome};
-use crate::models::selection::{Fold, KFold, Score, StratifiedKFold, TimeSeriesSplit};
-use crate::models::{Answer, Predicts, Problem};
+use crate::models::selection::{Fold, KFold, Outcomes, Score, StratifiedKFold, TimeSeriesSplit};
+use crate::models::{Answer, Answers, Ended, Prediction, Predicts, Problem};
+use ndarray::Array2;
 
 /// Which rows are held out.
 #[derive(Clone, Copy)]
@@ -58,6 +59,25 @@ fn check_folds(folds: &[Fold], score: &Score) -> Outcome {
             folds.len()
         ))),
     }
+}
+
+/// Refuses a score that models without probabilities, or the rows of a fold, do not have: each fold's truth is scored as if
+/// it had been predicted.
+fn check_score(score: &Score, gives_probabilities: bool, problem: &Problem<'_>, folds: &[Fold]) -> Outcome {
+    for fold in folds {
+        let truth = problem.y.select(&fold.test);
+        let Answers::Labels(labels, classes) = &truth else { return Ok(()) };
+        let even = Array2::from_elem((labels.len(), *classes), 1.0 / (*classes).max(1) as f64);
+        let outcomes = Outcomes {
+            predicted: Prediction::Labels(labels.clone()),
+            probabilities: gives_probabilities.then(|| even.clone()),
+            decision: Some(if *classes == 2 { Array2::zeros((labels.len(), 1)) } else { even }),
+            ended: Ended::default(),
+            truth,
+        };
+        score.of(&outcomes).map_err(|error| Failure::failed(format!("cross-validation: {error}")))?;
+    }
+    Ok(())
 }
 
 /// The error of a score that the target does not have.

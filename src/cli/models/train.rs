@@ -13,7 +13,7 @@ use super::scored::Scored;
 use super::values::{axis, refused, settings, shown};
 use super::warnings::{as_facts, warnings};
 use super::watch::Fits;
-use super::{Held, check_folds, explain, folds, json, names, other_sort, time};
+use super::{Held, check_folds, check_score, explain, folds, json, names, other_sort, time};
 use crate::data::{Stream, Table};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
@@ -296,13 +296,17 @@ fn fit(
     }
     folds.iter().try_for_each(|folds| check_folds(folds, choice))?;
     let mut found = None;
-    if let Some(folds) = folds.as_ref().filter(|_| !grid.is_empty()) {
-        let candidates = GridSearch { grid }.candidates()?;
-        let trial = OnPipeline { pipeline: &plan.pipeline, problem: &problem };
-        candidates
-            .iter()
-            .try_for_each(|candidate| trial.with(candidate)?.check())
-            .map_err(|e| refused("--search", &e))?;
+    let searched = !grid.is_empty();
+    // Without a search the settings as they are, alone.
+    let candidates = GridSearch { grid }.candidates()?;
+    let trial = OnPipeline { pipeline: &plan.pipeline, problem: &problem };
+    for candidate in &candidates {
+        let tried = trial.with(candidate).and_then(|tried| tried.check().map(|()| tried));
+        let tried = tried.map_err(|e| refused("--search", &e))?;
+        let gives = row.gives_probabilities(&tried.settings)?;
+        folds.iter().try_for_each(|folds| check_score(choice, gives, &problem, folds))?;
+    }
+    if let Some(folds) = folds.as_ref().filter(|_| searched) {
         let fits = Fits::new("search");
         let search = search(&trial, &candidates, folds, choice, &|done, all| fits.done(done, all))?;
         drop(fits);
@@ -330,7 +334,8 @@ fn fit(
     let mut validated = None;
     if let Some(folds) = folds.filter(|_| cv.is_some()) {
         let has = |score: &&Score| {
-            scored.metric(score.name).is_some() && folds.iter().all(|fold| fold.test.len() >= score.least_rows())
+            let of_test = score.name == choice.name || scored.metric(score.name).is_some();
+            of_test && folds.iter().all(|fold| fold.test.len() >= score.least_rows())
         };
         let applying: Vec<_> = SCORES.iter().filter(has).collect();
         let trial = OnPipeline { pipeline: &plan.pipeline, problem: &problem };
@@ -338,6 +343,10 @@ fn fit(
         let done = cross_validate(&trial, &Default::default(), &folds, &applying, &|d, all| fits.done(d, all))?;
         drop(fits);
         let (mean, deviation) = done.summary(choice.name).unwrap_or((f64::NAN, f64::NAN));
+        if mean.is_nan() {
+            let text = format!("cross-validation: {} is of scores that {} does not give", choice.name, row.name);
+            return Err(Failure::failed(text));
+        }
         note(format_args!("cross-validation: {} {mean:.4} ± {deviation:.4} ({} folds)", choice.name, folds.len()));
         validated = Some(done);
     }
