@@ -125,6 +125,12 @@ pub trait Model: Debug + Send + Sync + 'static {
         Ended::default()
     }
 
+    /// The score over the rows learnt from, each told by the members that did not draw it: accuracy, or R² for numbers. `None` of a
+    /// model that is no forest, or was not asked for it.
+    fn oob_score(&self) -> Option<f64> {
+        None
+    }
+
     /// What moves the model to a device, where it can predict on one, as ensembles of trees can, and models that are made of such;
     /// `None` of all others, which predict on the CPU.
     fn movable(&self) -> Option<&dyn Movable> {

@@ -89,3 +89,22 @@ fn what_would_not_count_is_refused_by_name() {
     let line = "train numbers.csv --model ridge --set fit_intercept=true --search alpha=1,2 --scoring mae --out m";
     good(folder, line);
 }
+
+#[test]
+fn rows_out_of_the_bag_are_told_of_where_asked_for() {
+    let folder = folder();
+    let folder = folder.path();
+    for (file, name) in [("classes.csv", "accuracy"), ("numbers.csv", "R²")] {
+        let line = format!("train {file} --model forest --set n_estimators=30,oob_score=true --device cpu --out m");
+        let output = run(folder, &format!("{line} --report r.html"));
+        let said = text(&output.stderr);
+        let score = json(folder, &format!("{line} --json"))["oob_score"].as_f64().unwrap();
+        assert!(score > 0.5 && said.contains(&format!("out-of-bag: {name} {score:.4}, each row by")), "{said}");
+        assert!(fs::read_to_string(folder.join("r.html")).unwrap().contains("<th>out-of-bag</th>"));
+        assert!(good(folder, "explain --model m").contains(&format!("\nout-of-bag {name} {score:.4}\n")));
+        assert_eq!(json(folder, "explain --model m --json")["oob_score"], score);
+    }
+    let out = json(folder, "train classes.csv --model forest --device cpu --json --out m");
+    assert!(out["oob_score"].is_null());
+    assert!(!good(folder, "explain --model m").contains("out-of-bag"));
+}

@@ -3,7 +3,7 @@
 use super::super::failure::{Failure, Outcome};
 use super::super::score::short;
 use super::super::{say, values};
-use super::fitted::weights;
+use super::fitted::{out_of_bag, weights};
 use super::{Loaded, json, load};
 use crate::data::{Table, Task};
 use crate::error::Result;
@@ -82,9 +82,15 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
             };
             value!({"score": choice.name, "columns": Value::Object(worth.iter().map(one).collect())})
         });
-        return say(json(&value!({"model": model.settings().model, "weights": all, "permutation": shuffled}))?);
+        return say(json(&value!({
+            "model": model.settings().model,
+            "oob_score": model.model().oob_score(),
+            "weights": all,
+            "permutation": shuffled,
+        }))?);
     }
     say(format_args!("model: {}", model.settings().model))?;
+    out_of_bag(&model).map_or(Ok(()), |score| say(format_args!("out-of-bag {score}")))?;
     for weights in &weights {
         say(format_args!("\n{}", weights.heading))?;
         let shown = weights.values.iter().map(|(name, value)| (name.as_str(), *value, String::new()));

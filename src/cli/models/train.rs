@@ -5,7 +5,7 @@ use super::super::failure::{Failure, Outcome};
 use super::super::score::short;
 use super::super::{input, note, say, values as checked};
 use super::classes::ClassArgs;
-use super::fitted::weights;
+use super::fitted::{out_of_bag, weights};
 use super::names::Integers;
 use super::page::{Page, Trials};
 use super::parts::{Parts, Whole, check_raw, constant, describe, held_out, streamed};
@@ -238,6 +238,7 @@ pub(crate) fn run(common: &Common<'_>, args: &ModelArgs) -> Outcome {
             "metrics": work.scored.json(),
             "converged": ended.converged,
             "rank": ended.rank,
+            "oob_score": work.fitted.model().oob_score(),
             "cv": work.folds.as_ref().map(cv_json),
             "intervals": work.fitted.intervals().map(|i| value!({"coverage": i.coverage, "margin": i.margin, "held": work.held})),
             "search": work.search.as_ref().map(search_json),
@@ -353,14 +354,17 @@ fn fit(
     Ok(Work { row, plan, fitted, fit_seconds, search: found, folds: validated, scored, held })
 }
 
-/// How a model's answers are meant: where its second class begins, and how wide its intervals are.
+/// What its own rows say of a forest, and how a model's answers are meant: where its second class begins, and how wide its
+/// intervals are.
 fn answers(fitted: &FittedPipeline, held: Option<f64>) -> Vec<(&'static str, String)> {
+    let of_rows =
+        out_of_bag(fitted).map(|score| ("out-of-bag", format!("{score}, each row by the trees that did not draw it")));
     let threshold = fitted.threshold().map(|least| ("threshold", format!("the second class from {least:.4} on")));
     let intervals = fitted.intervals().zip(held).map(|(intervals, held)| {
         let (percent, margin) = (100.0 * intervals.coverage, short(intervals.margin));
         ("intervals", format!("± {margin} for {percent} %; {:.1} % of the test rows lie within", 100.0 * held))
     });
-    threshold.into_iter().chain(intervals).collect()
+    of_rows.into_iter().chain(threshold).chain(intervals).collect()
 }
 
 /// The share of a table's rows whose answer lies in its interval, where there are intervals.

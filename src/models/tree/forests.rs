@@ -300,6 +300,10 @@ impl Note {
 }
 
 impl Model for FittedForestClassifier {
+    fn oob_score(&self) -> Option<f64> {
+        self.oob_score
+    }
+
     fn movable(&self) -> Option<&dyn Movable> {
         Some(self)
     }
@@ -346,6 +350,10 @@ impl Model for FittedForestClassifier {
 }
 
 impl Model for FittedForestRegressor {
+    fn oob_score(&self) -> Option<f64> {
+        self.oob_score
+    }
+
     fn movable(&self) -> Option<&dyn Movable> {
         Some(self)
     }
