@@ -3,7 +3,7 @@
 use super::failure::{Failure, Outcome};
 use super::models::{self, Loaded};
 use super::{count, input, note, write_out};
-use crate::data::{Schema, Table, Task};
+use crate::data::{Schema, Task};
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::FittedMlp;
@@ -20,7 +20,7 @@ pub(super) struct PredictArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on
+    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on; or `digits`
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Where predictions go; the file appears whole or not at all [default: standard output]
@@ -48,7 +48,7 @@ pub(super) fn run(args: &PredictArgs) -> Outcome {
         Loaded::Other(archive) => {
             let named = (args.device != "auto").then(|| Device::open(&args.device)).transpose()?;
             let mut model = FittedMlp::of_archive(&archive, named.as_ref().unwrap_or(&Device::cpu()))?;
-            let table = Table::read(&args.data, &model.schema().read_options())?;
+            let table = models::read(&args.data, &model.schema().read_options())?;
             let features = model.schema().features_of(&table)?;
             let device = named.unwrap_or_else(|| Device::auto_for(&model.work(table.rows())));
             if *model.device() != device {

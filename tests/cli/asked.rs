@@ -108,3 +108,19 @@ fn rows_out_of_the_bag_are_told_of_where_asked_for() {
     assert!(out["oob_score"].is_null());
     assert!(!good(folder, "explain --model m").contains("out-of-bag"));
 }
+
+#[test]
+fn the_embedded_digits_are_predicted_and_scored_as_they_are_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    good(folder, "train digits --model dummy --device cpu --out m");
+    good(folder, "train digits --epochs 1 --device cpu --out n");
+    for model in ["m", "n"] {
+        let rows = json(folder, &format!("evaluate --model {model} digits --json"));
+        assert_eq!(rows["rows"], 1797);
+        let output = run(folder, &format!("predict --model {model} digits --device cpu"));
+        assert_eq!(text(&output.stdout).lines().count(), 1798, "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("digits: all 1,797 rows, those of the test part among them"));
+    }
+    assert!(json(folder, "explain --model m digits --repeats 1 --json")["permutation"]["columns"].is_object());
+}

@@ -4,10 +4,11 @@ use super::super::failure::Outcome;
 use super::super::{input, note, say};
 use super::fitted::on_table;
 use super::page::Page;
+use super::parts::read;
 use super::scored::Scored;
 use super::warnings::as_facts;
 use super::{Loaded, json, load};
-use crate::data::{Dataset, Table};
+use crate::data::Dataset;
 use crate::device::Device;
 use crate::io::{check_writable, write_atomic};
 use crate::models::FittedMlp;
@@ -24,7 +25,7 @@ pub(crate) struct EvaluateArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on, and the target
+    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on, and the target; or `digits`
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Write a page with scores and charts
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Outcome {
             let device = Device::open(&args.device)?;
             let model = FittedMlp::of_archive(&archive, &device)?;
             note(format_args!("device: {device}: {}", device.reason()));
-            let data = Dataset::matching(&Table::read(&args.data, &model.schema().read_options())?, model.schema())?;
+            let data = Dataset::matching(&read(&args.data, &model.schema().read_options())?, model.schema())?;
             ("mlp".to_owned(), Scored::of_network(&model, &data)?)
         }
     };

@@ -4,8 +4,9 @@ use super::super::failure::{Failure, Outcome};
 use super::super::score::short;
 use super::super::{say, values};
 use super::fitted::{out_of_bag, weights};
+use super::parts::read;
 use super::{Loaded, json, load};
-use crate::data::{Table, Task};
+use crate::data::Task;
 use crate::error::Result;
 use crate::models::prepare::{FittedPipeline, Frame, names_of};
 use crate::models::selection::{Importance, Score, permutation_importance, score};
@@ -27,7 +28,7 @@ pub(crate) struct ExplainArgs {
     /// The model file that `tilework train` wrote
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on, and the target
+    /// A table (CSV, .npz, .parquet or .arrow) with the columns that the model was trained on, and the target; or `digits`
     #[arg(value_name = "DATA")]
     data: Option<PathBuf>,
     /// The score that shuffled columns cost [default: accuracy, or r2 for numbers]
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
     let worth = match &args.data {
         None => None,
         Some(data) => {
-            let frame = model.frame(&Table::read(data, &model.read_options())?)?;
+            let frame = model.frame(&read(data, &model.read_options())?)?;
             Some(permutation(&model, &frame, choice, args.repeats, args.seed)?)
         }
     };

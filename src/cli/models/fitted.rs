@@ -2,7 +2,8 @@
 
 use super::super::failure::{Failure, Outcome};
 use super::super::note;
-use crate::data::{Table, Task};
+use super::parts::read;
+use crate::data::Task;
 use crate::device::{Device, DeviceKind};
 use crate::io::Archive;
 use crate::models::prepare::{FittedPipeline, Outcome as Predicted, names_of};
@@ -45,13 +46,13 @@ fn placed(model: FittedPipeline, rows: usize, name: &str) -> Outcome<FittedPipel
 
 /// The frame of a table that has the target, and the pipeline where its rows are to be predicted.
 pub(super) fn on_table(model: FittedPipeline, file: &Path, device: &str) -> Outcome<(FittedPipeline, Frame)> {
-    let frame = model.frame(&Table::read(file, &model.read_options())?)?;
+    let frame = model.frame(&read(file, &model.read_options())?)?;
     Ok((placed(model, frame.x.nrows(), device)?, frame))
 }
 
 /// CSV, and the number of its rows.
 pub(crate) fn predictions(model: FittedPipeline, data: &Path, device: &str) -> Outcome<(Vec<u8>, usize)> {
-    let table = Table::read(data, &model.read_options())?;
+    let table = read(data, &model.read_options())?;
     let model = placed(model, table.rows(), device)?;
     let mut out = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Failure::failed(format!("predictions: {error}"));

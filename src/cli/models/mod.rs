@@ -20,6 +20,7 @@ pub(super) use evaluate::{EvaluateArgs, network_page, run as evaluate};
 pub(super) use explain::{ExplainArgs, run as explain};
 pub(super) use fitted::{Loaded, load, predictions};
 pub(super) use names::{Integers, is_mlp};
+pub(super) use parts::read;
 pub(super) use scored::Scored;
 pub(super) use train::{Common, ModelArgs, run as train};
 pub(super) use warnings::of_network;

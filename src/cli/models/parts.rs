@@ -2,7 +2,7 @@
 
 use super::super::columns::{ColumnArgs, without};
 use super::super::failure::{Failure, Outcome};
-use super::super::{count, input};
+use super::super::{count, input, note};
 use super::Held;
 use super::names::Integers;
 use super::train::Common;
@@ -207,6 +207,16 @@ pub(super) fn describe(frame: &Frame) -> String {
         }
         Task::Regression => format!("{features}, {} as a number", frame.target),
     }
+}
+
+/// A table of rows to predict or to score: a file, or all of the embedded digits.
+pub(crate) fn read(data: &Path, options: &ReadOptions) -> Outcome<Table> {
+    if !input::is_digits(data) {
+        return Ok(Table::read(data, options)?);
+    }
+    let table = embedded()?.table;
+    note(format_args!("data: digits: all {}, those of the test part among them", count(table.rows(), "row")));
+    Ok(table)
 }
 
 fn embedded() -> Outcome<Whole> {
