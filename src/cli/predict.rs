@@ -45,7 +45,7 @@ pub(super) fn run(args: &PredictArgs) -> Outcome {
     }
     let (text, rows) = match models::load(&args.model)? {
         Loaded::Pipeline(model) => models::predictions(*model, &args.data, &args.device)?,
-        Loaded::Other(archive) => {
+        Loaded::Network(archive) => {
             let named = (args.device != "auto").then(|| Device::open(&args.device)).transpose()?;
             let mut model = FittedMlp::of_archive(&archive, named.as_ref().unwrap_or(&Device::cpu()))?;
             let table = models::read(&args.data, &model.schema().read_options())?;

@@ -62,6 +62,8 @@ mod wrapper;
 
 pub use mlp::{FittedMlp, Mlp, Scaling};
 pub use network::Activation;
+#[cfg(feature = "cli")]
+pub(crate) use table::holds;
 #[cfg(feature = "models")]
 pub use {
     calibration::{CalibratedClassifier, FittedCalibratedClassifier},

@@ -194,9 +194,24 @@ pub fn load(path: impl AsRef<Path>) -> Result<Box<dyn Model>> {
     match MODELS.iter().find(|row| row.name == archive.kind) {
         Some(row) => row.restore(&reader),
         None if archive.kind == FittedPipeline::KIND => Ok(Box::new(FittedPipeline::restore(&reader)?)),
-        None => {
-            Err(reader
-                .error(format!("holds kind {:?}, which is no model of this version; update tilework", archive.kind)))
-        }
+        None => Err(reader.error(holds(&archive.kind))),
     }
+}
+
+/// What a file of that kind holds, where neither a pipeline nor one of [`MODELS`] is wanted or there, and what reads it.
+pub(crate) fn holds(kind: &str) -> String {
+    let (what, reader) = match kind {
+        "mlp" => ("a network with its own columns", "FittedMlp::load reads it"),
+        "k-means" => ("groups of rows, which predict no answers", "KMeans::load reads it"),
+        "isolation-forest" => {
+            ("a forest that finds outliers, which predicts no answers", "IsolationForest::load reads it")
+        }
+        "pca" => ("directions of the features, which predict no answers", "FittedPca::load reads it"),
+        FittedPipeline::KIND => ("a model with its preparation", "FittedPipeline::load reads it"),
+        _ if MODELS.iter().any(|row| row.name == kind) => {
+            ("a model without the columns and their preparation", "load reads it; save a FittedPipeline to have both")
+        }
+        _ => ("which is no model of this version", "update tilework"),
+    };
+    format!("holds kind {kind:?}, {what}; {reader}")
 }

@@ -124,3 +124,24 @@ fn the_embedded_digits_are_predicted_and_scored_as_they_are_trained_on() {
     }
     assert!(json(folder, "explain --model m digits --repeats 1 --json")["permutation"]["columns"].is_object());
 }
+
+#[test]
+fn a_file_that_the_command_does_not_read_is_told_from_others() {
+    let folder = folder();
+    let folder = folder.path();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden");
+    for (name, kind) in [("k", "k-means"), ("f", "isolation-forest"), ("p", "pca"), ("r", "ridge")] {
+        fs::copy(golden.join(format!("{kind}.safetensors")), folder.join(name)).unwrap();
+    }
+    for (model, expected) in [
+        ("k", "k: holds kind \"k-means\", groups of rows, which predict no answers; KMeans::load reads it"),
+        ("f", "f: holds kind \"isolation-forest\", a forest that finds outliers, which predicts no answers; Isol"),
+        ("p", "p: holds kind \"pca\", directions of the features, which predict no answers; FittedPca::load reads it"),
+        ("r", "r: holds kind \"ridge\", a model without the columns and their preparation; load reads it; save a Fitt"),
+    ] {
+        for command in ["predict", "evaluate", "explain"] {
+            let said = error(folder, &format!("{command} --model {model} numbers.csv"), 1);
+            assert!(said.starts_with(expected), "{command}: {said}");
+        }
+    }
+}

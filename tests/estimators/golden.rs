@@ -333,7 +333,12 @@ fn golden_files_of_a_newer_version_or_another_kind_are_refused_by_name() {
         assert!(text.contains(row.name) && text.contains("pca"), "{text}");
     }
     let text = refused(load(folder().join("pca.safetensors")).unwrap_err());
-    assert!(text.contains("holds kind \"pca\", which is no model of this version"), "{text}");
+    let expected = "holds kind \"pca\", directions of the features, which predict no answers; FittedPca::load reads it";
+    assert!(text.contains(expected), "{text}");
+    let text = refused(load(folder().join("k-means.safetensors")).unwrap_err());
+    assert!(text.contains("groups of rows, which predict no answers; KMeans::load reads it"), "{text}");
+    let text = refused(load(folder().join("isolation-forest.safetensors")).unwrap_err());
+    assert!(text.contains("IsolationForest::load reads it"), "{text}");
     let text = refused(FittedPipeline::load(folder().join("ridge.safetensors")).unwrap_err());
     assert!(text.contains("ridge") && text.contains("pipeline"), "{text}");
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Outcome {
             let (model, frame) = on_table(*model, &args.data, &args.device)?;
             (kind, Scored::of(&model, &frame)?)
         }
-        Loaded::Other(archive) => {
+        Loaded::Network(archive) => {
             let device = Device::open(&args.device)?;
             let model = FittedMlp::of_archive(&archive, &device)?;
             note(format_args!("device: {device}: {}", device.reason()));

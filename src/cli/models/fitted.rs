@@ -2,26 +2,28 @@
 
 use super::super::failure::{Failure, Outcome};
 use super::super::note;
+use super::names::is_mlp;
 use super::parts::read;
 use crate::data::Task;
 use crate::device::{Device, DeviceKind};
 use crate::io::Archive;
 use crate::models::prepare::{FittedPipeline, Outcome as Predicted, names_of};
-use crate::models::{Influence, Model, Reader, prepare::Frame};
+use crate::models::{Influence, Model, Reader, holds, prepare::Frame};
 use std::path::Path;
 
 /// What a model file holds.
 pub(crate) enum Loaded {
     Pipeline(Box<FittedPipeline>),
-    /// What `mlp` has files of its own for, or something else.
-    Other(Archive),
+    /// `mlp` has files of its own.
+    Network(Archive),
 }
 
 pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
     let archive = Archive::load(path)?;
-    match archive.kind == FittedPipeline::KIND {
-        true => Ok(Loaded::Pipeline(Box::new(FittedPipeline::restore(&Reader::of(&archive)?)?))),
-        false => Ok(Loaded::Other(archive)),
+    match archive.kind.as_str() {
+        FittedPipeline::KIND => Ok(Loaded::Pipeline(Box::new(FittedPipeline::restore(&Reader::of(&archive)?)?))),
+        kind if is_mlp(kind) => Ok(Loaded::Network(archive)),
+        kind => Err(Failure::failed(format!("{}: {}", path.display(), holds(kind)))),
     }
 }
 
