@@ -110,6 +110,14 @@ fn rows_out_of_the_bag_are_told_of_where_asked_for() {
 }
 
 #[test]
+fn a_comparison_says_what_stands_for_the_network() {
+    let folder = folder();
+    let said = error(folder.path(), "compare classes.csv --models mlp,tree", 2);
+    assert!(said.starts_with("--models mlp: ") && said.contains("compare mlp-classifier or mlp-regressor"), "{said}");
+    assert!(!said.contains("no such model"), "{said}");
+}
+
+#[test]
 fn the_embedded_digits_are_predicted_and_scored_as_they_are_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -4,7 +4,7 @@ use super::super::columns::ColumnArgs;
 use super::super::failure::{Failure, Outcome};
 use super::super::score::digits;
 use super::super::{bar, count, note, say, values as checked};
-use super::names::{Integers, candidates, row};
+use super::names::{Integers, candidates, is_mlp, row};
 use super::parts::{Whole, check_raw, constant, describe};
 use super::{Held, check_folds, folds, json, other_sort, time};
 use crate::device::Device;
@@ -80,6 +80,10 @@ struct Found {
 
 pub(crate) fn run(args: &CompareArgs) -> Outcome {
     let choice = args.scoring.as_deref().map(score).transpose().map_err(|e| Failure::usage(e.to_string()))?;
+    if args.models.iter().any(|name| is_mlp(name)) {
+        let text = "--models mlp: trains alone, by its own loop; compare mlp-classifier or mlp-regressor, which are networks too";
+        return Err(Failure::usage(text));
+    }
     if args.cv == 1 {
         return Err(Failure::usage("--cv 1: one fold has nothing to learn from; give at least 2"));
     }
