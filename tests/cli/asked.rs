@@ -153,3 +153,20 @@ fn a_file_that_the_command_does_not_read_is_told_from_others() {
         }
     }
 }
+
+#[test]
+fn what_was_scaled_is_not_advised_to_be_scaled() {
+    let folder = folder();
+    let folder = folder.path();
+    let said = |line: &str| {
+        let output = run(folder, &format!("train {line} --device cpu --out m"));
+        let said = text(&output.stderr).to_owned();
+        assert!(output.status.success() && said.contains("has not converged"), "{line}: {said}");
+        said
+    };
+    assert!(!said("classes.csv --model logistic --set max_iter=1").contains("scale the columns"));
+    assert!(said("classes.csv --model logistic --set max_iter=1 --raw").contains(", or scale the columns\n"));
+    assert!(said("numbers.csv --model mlp-regressor --set max_iter=2").contains(", or scale the target"));
+    let raw = said("numbers.csv --model mlp-regressor --set max_iter=2 --raw");
+    assert!(raw.contains(", or scale the columns and the target\n"), "{raw}");
+}
