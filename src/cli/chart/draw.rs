@@ -1,6 +1,7 @@
 //! Charts drawn with plotters, on whatever it draws on.
 
-use super::{Body, COLORS, Chart, Curve, Dots, GRID, INK};
+use super::legend::{apart, place};
+use super::{Body, COLORS, Chart, Curve, Dots, GRID, INK, Role};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -13,6 +14,8 @@ type Drawn<T = ()> = Result<T, Box<dyn Error>>;
 const FONT: &str = "sans-serif";
 /// Classes whose counts are written into their cells.
 const WRITTEN: usize = 20;
+/// Characters of a class beside its row or column.
+const LONGEST: usize = 12;
 
 pub(super) fn chart<B: DrawingBackend>(chart: &Chart, area: &Area<B>) -> Drawn
 where
@@ -94,25 +97,25 @@ where
     if let Some(line) = reference {
         canvas.draw_series(DashedLineSeries::new(line, 10, 10, INK.mix(0.5).stroke_width(3)))?;
     }
-    for (curve, color) in curves.iter().zip(COLORS.iter().cycle()) {
-        let line = color.stroke_width(if curves.len() > COLORS.len() { 2 } else { 4 });
-        let drawn = canvas.draw_series(LineSeries::new(curve.points.iter().copied(), line))?;
+    let of_role = |role: Role| curves.iter().filter(move |curve| curve.role == role);
+    let faint = of_role(Role::Faint).map(|curve| (curve, GRID.stroke_width(2)));
+    let plain = of_role(Role::Plain).zip(COLORS.iter().cycle()).map(|(curve, color)| (curve, color.stroke_width(4)));
+    let mean = of_role(Role::Mean).map(|curve| (curve, BLACK.stroke_width(6)));
+    for (curve, line) in faint.chain(plain).chain(mean) {
+        let drawn =
+            canvas.draw_series(strokes(&curve.points).into_iter().map(|stroke| PathElement::new(stroke, line)))?;
         if let Some(name) = &curve.name {
             drawn.label(name.as_str()).legend(move |(x, y)| PathElement::new([(x, y), (x + 40, y)], line));
         }
-        if dots == Dots::Shown {
-            canvas.draw_series(curve.points.iter().map(|&point| Circle::new(point, 7, color.filled())))?;
+        if dots == Dots::Shown && curve.role == Role::Plain {
+            canvas.draw_series(curve.points.iter().map(|&point| Circle::new(point, 7, line.color.filled())))?;
         }
     }
     if curves.iter().any(|curve| curve.name.is_some()) {
-        let place = match dots {
-            Dots::Shown => SeriesLabelPosition::UpperLeft,
-            Dots::Hidden if reference.is_some() => SeriesLabelPosition::LowerRight,
-            Dots::Hidden => SeriesLabelPosition::LowerLeft,
-        };
+        let size = canvas.plotting_area().dim_in_pixel();
         canvas
             .configure_series_labels()
-            .position(place)
+            .position(place(curves, size))
             .margin(24)
             .legend_area_size(56)
             .label_font((FONT, 26).into_font().color(&INK))
@@ -123,16 +126,30 @@ where
     Ok(())
 }
 
+/// A line without its turns straight back, such as a step down and up again, which plotters would draw as thorns.
+fn strokes(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+    let mut strokes: Vec<Vec<(f64, f64)>> = Vec::new();
+    for &(x, y) in points {
+        match strokes.last_mut() {
+            None => strokes.push(vec![(x, y)]),
+            Some(stroke) => match stroke[..] {
+                [.., last] if last == (x, y) => {}
+                [.., (x0, y0), (x1, y1)] if x0 == x1 && x1 == x && (y1 - y0) * (y - y1) < 0.0 => {
+                    strokes.push(vec![(x1, y1), (x, y)]);
+                }
+                _ => stroke.push((x, y)),
+            },
+        }
+    }
+    strokes
+}
+
 fn cells<B: DrawingBackend>(chart: &Chart, area: &Area<B>, names: &[String], counts: &[u64]) -> Drawn
 where
     B::ErrorType: 'static,
 {
     let classes = names.len().max(1);
     let size = (26.0 - 0.6 * classes as f64).clamp(12.0, 26.0);
-    let short = |name: &str| match name.char_indices().nth(12) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
-    };
     let n = classes as f64;
     let mut canvas = ChartBuilder::on(area)
         .margin(20)
@@ -169,13 +186,16 @@ where
     let (width, height) = canvas.plotting_area().dim_in_pixel();
     let (base_x, base_y) = area.get_base_pixel();
     let every = classes.div_ceil(WRITTEN);
-    for (i, name) in names.iter().enumerate().step_by(every) {
+    let all = || names.iter().map(String::as_str);
+    let letters = every as f64 * f64::from(width) / n / (0.6 * size); // that fit below a cell
+    let of_rows = apart(all(), LONGEST);
+    let of_columns = apart(all(), (letters as usize).clamp(4, LONGEST));
+    for (i, (of_row, of_column)) in of_rows.iter().zip(&of_columns).enumerate().step_by(every) {
         let middle = |length: u32| (length as f64 * (i as f64 + 0.5) / n) as i32;
         let down = (left - base_x - 12, top - base_y + middle(height));
-        area.draw_text(&short(name), &style(HPos::Right, VPos::Center), down)?;
+        area.draw_text(of_row, &style(HPos::Right, VPos::Center), down)?;
         let across = (left - base_x + middle(width), top - base_y + height as i32 + 12);
-        let fits = if classes > 6 { name.chars().take(4).collect() } else { short(name) };
-        area.draw_text(&fits, &style(HPos::Center, VPos::Top), across)?;
+        area.draw_text(of_column, &style(HPos::Center, VPos::Top), across)?;
     }
     let axis = TextStyle::from((FONT, 30).into_font()).color(&INK);
     let (middle_x, middle_y) = (left - base_x + width as i32 / 2, top - base_y + height as i32 / 2);
@@ -184,4 +204,17 @@ where
     let turned = TextStyle::from((FONT, 30).into_font().transform(FontTransform::Rotate270)).color(&INK);
     area.draw_text(chart.axes.1, &turned.pos(Pos::new(HPos::Center, VPos::Top)), (12, middle_y))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strokes;
+
+    #[test]
+    fn a_line_that_turns_straight_back_is_drawn_in_two_strokes() {
+        let line = [(1.0, 0.5), (1.0, 0.5), (0.5, 0.5), (0.5, 0.2), (0.5, 0.9), (0.0, 0.9)];
+        let expected = [vec![(1.0, 0.5), (0.5, 0.5), (0.5, 0.2)], vec![(0.5, 0.2), (0.5, 0.9), (0.0, 0.9)]];
+        assert_eq!(strokes(&line), expected);
+        assert!(strokes(&[]).is_empty());
+    }
 }

@@ -1,6 +1,7 @@
 //! Charts of scores, as plain data that is drawn as SVG or PNG.
 
 mod draw;
+mod legend;
 mod of_scores;
 
 pub(super) use of_scores::{calibration, confusion, curves, residuals};
@@ -59,6 +60,18 @@ pub(super) struct Curve {
     /// For the legend; none of those without.
     pub name: Option<String>,
     pub points: Vec<(f64, f64)>,
+    pub role: Role,
+}
+
+/// How a curve stands among others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Role {
+    /// In a colour of its own.
+    Plain,
+    /// The mean of all.
+    Mean,
+    /// One of many, in the background.
+    Faint,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,36 +1,34 @@
 //! The charts of a model's outcomes.
 
-use super::{Body, Chart, Curve, Dots};
+use super::legend::apart;
+use super::{Body, Chart, Curve, Dots, Role};
 use crate::error::Result;
 use crate::metrics::{self, Bins, ConfusionMatrix};
 
-/// Curves that a legend names.
+/// Curves that a legend names; of more, so many of the worst.
 const NAMED: usize = 7;
+const WORST: usize = 4;
+/// Characters of a class in a legend.
+const LONGEST: usize = 24;
 const BINS: usize = 10;
 /// Points of a curve or a cloud: more are not seen, and make a file that no browser likes.
 const MOST: usize = 2000;
 
 /// Receiver operating characteristic and precision-recall, of class 1 or of each class against the rest.
 pub(crate) fn curves(truth: &[u32], names: &[String], score: &dyn Fn(usize) -> Vec<f64>) -> Result<Vec<Chart>> {
-    let classes: Vec<usize> = if names.len() == 2 { vec![1] } else { (0..names.len()).collect() };
     let (mut roc, mut recall) = (Vec::new(), Vec::new());
-    for &class in &classes {
+    for (class, name) in classes_of(names) {
         let of: Vec<u32> = truth.iter().map(|&label| u32::from(label as usize == class)).collect();
         if !of.contains(&1) || !of.contains(&0) {
             continue; // no curve without both
         }
         let scores = score(class);
-        let label = |what: &str, area: f64| {
-            let name = names.get(class).map_or("", String::as_str);
-            (classes.len() <= NAMED).then(|| format!("{name}: {what} {area:.3}"))
-        };
         let curve = metrics::roc_curve(&of, &scores)?;
-        let points = curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect();
-        roc.push(Curve { name: label("area", metrics::roc_auc(&of, &scores)?), points: thinned(points) });
+        let points: Points = curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect();
+        roc.push(OfClass { name: name.clone(), worth: metrics::roc_auc(&of, &scores)?, points: thinned(points) });
         let curve = metrics::precision_recall_curve(&of, &scores)?;
-        let points = curve.recall.into_iter().zip(curve.precision).collect();
-        let mean = metrics::average_precision(&of, &scores)?;
-        recall.push(Curve { name: label("mean", mean), points: thinned(points) });
+        let points = steps(&thinned(curve.recall.into_iter().zip(curve.precision).collect()));
+        recall.push(OfClass { name, worth: metrics::average_precision(&of, &scores)?, points });
     }
     let chart = |title: &str, axes, curves, reference| Chart {
         title: title.into(),
@@ -43,30 +41,104 @@ pub(crate) fn curves(truth: &[u32], names: &[String], score: &dyn Fn(usize) -> V
             chart(
                 "Receiver operating characteristic",
                 ("false positive rate", "true positive rate"),
-                roc,
+                told_apart(roc, Some("area")),
                 Some([(0.0, 0.0), (1.0, 1.0)]),
             ),
-            chart("Precision and recall", ("recall", "precision"), recall, None),
+            chart("Precision and recall", ("recall", "precision"), told_apart(recall, Some("AP")), None),
         ],
     })
 }
 
 /// What probabilities are worth, of class 1 or of the predicted class.
 pub(crate) fn calibration(truth: &[u32], names: &[String], probability: &dyn Fn(usize) -> Vec<f64>) -> Result<Chart> {
-    let classes: Vec<usize> = if names.len() == 2 { vec![1] } else { (0..names.len()).collect() };
     let mut curves = Vec::new();
-    for &class in &classes {
+    for (class, name) in classes_of(names) {
         let of: Vec<u32> = truth.iter().map(|&label| u32::from(label as usize == class)).collect();
         let curve = metrics::calibration_curve(&of, &probability(class), BINS, Bins::Uniform)?;
-        let points = curve.predicted.into_iter().zip(curve.truth).collect();
-        let name = names.get(class).filter(|_| classes.len() <= NAMED).cloned();
-        curves.push(Curve { name, points });
+        let points: Points = curve.predicted.into_iter().zip(curve.truth).collect();
+        let off = points.iter().map(|(predicted, truth)| (predicted - truth).abs()).sum::<f64>();
+        curves.push(OfClass { name, worth: -off / points.len().max(1) as f64, points });
     }
     Ok(Chart {
         title: "Calibration".into(),
         axes: ("predicted probability", "share that is of the class"),
-        body: Body::Curves { curves, reference: Some([(0.0, 0.0), (1.0, 1.0)]), dots: Dots::Shown },
+        body: Body::Curves {
+            curves: told_apart(curves, None),
+            reference: Some([(0.0, 0.0), (1.0, 1.0)]),
+            dots: Dots::Shown,
+        },
     })
+}
+
+type Points = Vec<(f64, f64)>;
+
+/// The curve of a class, with what says how good it is: more is better.
+struct OfClass {
+    name: String,
+    worth: f64,
+    points: Points,
+}
+
+/// The classes that have curves, with names that fit a legend.
+fn classes_of(names: &[String]) -> Vec<(usize, String)> {
+    let cut = apart(names.iter().map(String::as_str), LONGEST);
+    let wanted = |class: &usize| names.len() != 2 || *class == 1;
+    cut.into_iter().enumerate().filter(|(class, _)| wanted(class)).collect()
+}
+
+/// Every curve by its name, or, of more than a legend holds, the worst of them and the mean of all. `what` their worth is, where
+/// that is said: of a calibration a mean would say nothing, as what one class has too much of, others lack.
+fn told_apart(mut curves: Vec<OfClass>, what: Option<&str>) -> Vec<Curve> {
+    let label = |name: &str, worth: f64| match what {
+        Some(what) => format!("{name}: {what} {worth:.3}"),
+        None => name.to_owned(),
+    };
+    let all = curves.len();
+    let few = all <= NAMED;
+    let mean = curves.iter().map(|curve| curve.worth).sum::<f64>() / all.max(1) as f64;
+    let of_mean = (!few && what.is_some()).then(|| Curve {
+        name: Some(label(&format!("mean of {all}"), mean)),
+        points: mean_of(&curves),
+        role: Role::Mean,
+    });
+    if !few {
+        curves.sort_by(|a, b| a.worth.total_cmp(&b.worth)); // stable: of equals, in the order of classes
+    }
+    let one = |(place, curve): (usize, OfClass)| {
+        let named = few || place < WORST;
+        Curve {
+            name: named.then(|| label(&curve.name, curve.worth)),
+            points: curve.points,
+            role: if named { Role::Plain } else { Role::Faint },
+        }
+    };
+    of_mean.into_iter().chain(curves.into_iter().enumerate().map(one)).collect()
+}
+
+/// The mean height of curves over the unit interval; where one goes straight up, its upper end.
+fn mean_of(curves: &[OfClass]) -> Points {
+    const PLACES: usize = 100;
+    let height = |curve: &OfClass, x: f64| {
+        let pairs = curve.points.iter().zip(curve.points.iter().skip(1));
+        let here = pairs.filter(|(a, b)| a.0.min(b.0) <= x && x <= a.0.max(b.0)).map(|(a, b)| match b.0 - a.0 {
+            0.0 => a.1.max(b.1),
+            wide => a.1 + (b.1 - a.1) * (x - a.0) / wide,
+        });
+        here.fold(f64::NEG_INFINITY, f64::max)
+    };
+    let at = |place: usize| {
+        let x = place as f64 / PLACES as f64;
+        let heights: Vec<f64> = curves.iter().map(|curve| height(curve, x)).filter(|y| y.is_finite()).collect();
+        (x, heights.iter().sum::<f64>() / heights.len().max(1) as f64)
+    };
+    (0..=PLACES).map(at).collect()
+}
+
+/// A curve that keeps its height until the next point, as scikit-learn draws precision: between two thresholds there is none, and
+/// a straight line would promise more.
+fn steps(points: &[(f64, f64)]) -> Points {
+    let next = points.iter().skip(1).zip(points).flat_map(|(&(x, y), &(_, before))| [(x, before), (x, y)]);
+    points.first().copied().into_iter().chain(next).collect()
 }
 
 pub(crate) fn confusion(matrix: &ConfusionMatrix) -> Chart {
@@ -146,5 +218,55 @@ mod tests {
             assert!(residuals(&truth, &predicted).iter().all(|chart| chart.svg().is_ok()));
         }
         assert!(curves(&[0, 0], &names(2), &|_| vec![0.5, 0.5]).unwrap().is_empty());
+    }
+
+    fn of(chart: &Chart) -> &[Curve] {
+        match &chart.body {
+            Body::Curves { curves, .. } => curves,
+            _ => &[],
+        }
+    }
+
+    #[test]
+    fn of_many_classes_the_worst_are_named_and_the_mean() {
+        let names: Vec<String> = (0..12).map(|i| format!("class-with-a-very-long-name-{i}")).collect();
+        let truth: Vec<u32> = (0..240).map(|i| i % 12).collect();
+        // Class by class fewer of the others are ranked above its rows.
+        let score = |class: usize| -> Vec<f64> {
+            let above = |(row, label): (usize, &u32)| {
+                if *label as usize == class { 0.5 } else { f64::from(u8::from(row % 13 > class)) }
+            };
+            truth.iter().enumerate().map(above).collect()
+        };
+        for chart in curves(&truth, &names, &score).unwrap() {
+            let named: Vec<&str> = of(&chart).iter().filter_map(|curve| curve.name.as_deref()).collect();
+            assert_eq!(named.len(), 1 + WORST, "{named:?}");
+            assert!(named[0].starts_with("mean of 12: "), "{named:?}");
+            for (class, name) in named[1..].iter().enumerate() {
+                assert!(name.starts_with(&format!("class-with-a…long-name-{class}: ")), "{named:?}");
+            }
+            assert_eq!(of(&chart).iter().filter(|curve| curve.role == Role::Faint).count(), 12 - WORST);
+        }
+        let chart = calibration(&truth, &names, &|_| vec![1.0 / 12.0; 240]).unwrap();
+        assert_eq!(of(&chart).iter().filter(|curve| curve.name.is_some()).count(), WORST);
+    }
+
+    #[test]
+    fn precision_keeps_its_height_to_the_next_recall() {
+        // As PrecisionRecallDisplay(precision, recall).plot() of scikit-learn 1.9.1, whose line is "steps-post".
+        let chart = curves(&[0, 1, 1, 0], &["a".into(), "b".into()], &|_| vec![0.1, 0.4, 0.8, 0.6]).unwrap();
+        let third = 2.0 / 3.0;
+        let expected = [
+            (1.0, 0.5),
+            (1.0, 0.5),
+            (1.0, third),
+            (0.5, third),
+            (0.5, 0.5),
+            (0.5, 0.5),
+            (0.5, 1.0),
+            (0.0, 1.0),
+            (0.0, 1.0),
+        ];
+        assert_eq!(of(&chart[1])[0].points, expected);
     }
 }
