@@ -4,7 +4,10 @@ use super::columns::ColumnArgs;
 use super::count;
 use super::failure::{Failure, Outcome};
 use super::models::Integers;
-use crate::data::{Dataset, Kind, ReadOptions, Schema, Table, Target, Task, digits, shuffled_split, stratified_split};
+use super::score::short;
+use crate::data::{
+    Dataset, Kind, ReadOptions, Schema, Table, Target, Task, Values, digits, shuffled_split, stratified_split,
+};
 use crate::device::Device;
 use crate::rng::Rng;
 use std::fmt::Display;
@@ -39,8 +42,42 @@ pub(super) enum Columns<'a> {
     Numbers(Option<&'a str>),
 }
 
-/// Reads `data`, and `test` or a part of `data` to score on.
+/// Reads `data`, and `test` or a part of `data` to score on. What the network cannot learn from comes with the models that can.
 pub(super) fn parts(
+    data: &Path,
+    test: Option<&Path>,
+    (columns, chosen): (&Columns<'_>, &ColumnArgs),
+    seed: u64,
+) -> Outcome<Parts> {
+    let parts = read_parts(data, test, (columns, chosen), seed);
+    let known = matches!(columns, Columns::Known(_)); // what goes on cannot become another model
+    parts.map_err(|failure| match failure {
+        Failure::Failed(text) if !known && unprepared(data, test, (columns, chosen)) => {
+            Failure::Failed(format!("{text}; or give --model {PREPARING}, which prepare columns by themselves"))
+        }
+        failure => failure,
+    })
+}
+
+/// The networks that fill in, scale and encode columns by themselves.
+pub(super) const PREPARING: &str = "mlp-classifier or --model mlp-regressor";
+
+/// Whether features have gaps, or are no numbers.
+fn unprepared(data: &Path, test: Option<&Path>, (columns, chosen): (&Columns<'_>, &ColumnArgs)) -> bool {
+    let (Columns::Target(target) | Columns::Numbers(target)) = columns else { return false };
+    let lacks = |file: &Path| {
+        let options = chosen.choose_of(data, ReadOptions::lenient(), *target).ok()?;
+        let table = Table::read(file, &options).ok()?;
+        let target = target.map(str::to_owned).or_else(|| table.columns().last().map(|column| column.name.clone()))?;
+        table.column(&target).ok()?; // another model would not find it either
+        let number = |kind| matches!(kind, Kind::Number | Kind::Integer);
+        let mut features = table.columns().iter().filter(|column| column.name != target);
+        Some(features.any(|column| column.missing() > 0 || !number(column.kind())))
+    };
+    [Some(data), test].into_iter().flatten().any(|file| lacks(file).unwrap_or(false))
+}
+
+fn read_parts(
     data: &Path,
     test: Option<&Path>,
     (columns, chosen): (&Columns<'_>, &ColumnArgs),
@@ -77,7 +114,9 @@ pub(super) fn parts(
         && let Some(target) = target.or(table.columns().last().map(|column| column.name.as_str()))
         && let Some(name) = chosen.text_but(target)
     {
-        let text = format!("--text {name}: mlp learns from numbers alone; leave it out, or choose another --model");
+        let text = format!(
+            "--text {name}: mlp learns from numbers alone; leave it out, or choose another --model, such as {PREPARING}"
+        );
         return Err(Failure::usage(text));
     }
     if let Columns::Target(target) = columns
@@ -96,6 +135,9 @@ pub(super) fn parts(
         Columns::Target(target) => Dataset::from_table(&table, *target)?,
         Columns::Numbers(target) => Dataset::regression(&table, *target)?,
     };
+    if !matches!(columns, Columns::Known(_)) {
+        check_narrow(&table, all.schema())?;
+    }
     if let Some(file) = test {
         let test = Dataset::matching(&Table::read(file, &all.schema().read_options())?, all.schema())?;
         return Ok(Parts { integers, ..Parts::new(&name, all, test, &file.display().to_string()) });
@@ -114,6 +156,33 @@ pub(super) fn parts(
     })?;
     let origin = format!("{percent} % held out by seed {seed}{how}; --test FILE gives others");
     Ok(Parts { integers, ..Parts::new(&name, all.select(&split.train)?, all.select(&split.held_out)?, &origin) })
+}
+
+/// Refuses a column of numbers that differ by too little to be told apart in the 32 bits of the network's features, such as
+/// seconds since 1970 within an hour: the scaling comes after.
+fn check_narrow(table: &Table, schema: &Schema) -> Outcome {
+    /// Of a column's deviation, what narrowing may take: a hundredth of it is a ten-thousandth of its variance.
+    const MOST: f64 = 1e-2;
+    let of_values = (schema.task == Task::Regression).then_some(&schema.target);
+    for name in schema.features.iter().chain(of_values) {
+        let Values::Numbers(values) = &table.column(name)?.values else { continue };
+        let n = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let lost = (values.iter().map(|v| (v - f64::from(*v as f32)).powi(2)).sum::<f64>() / n).sqrt();
+        if lost > MOST * deviation && values.iter().any(|v| Some(v) != values.first()) {
+            let (mean, deviation, source) = (short(mean), short(deviation), table.source());
+            let advice = if of_values == Some(name) {
+                "subtract a number near its mean".to_owned()
+            } else {
+                format!("subtract a number near its mean, or give --model {PREPARING}, which scale it before")
+            };
+            return Err(Failure::failed(format!(
+                "{source}: {name} is {mean} ± {deviation}, and mlp reads 32-bit floats, in which such values merge; {advice}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What is said of the target where it is of integers.

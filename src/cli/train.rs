@@ -138,7 +138,13 @@ pub(super) fn run(args: &TrainArgs) -> Outcome {
     let mlp = models::is_mlp(&args.model);
     if let Some(option) = if mlp { args.classical.given() } else { args.network() } {
         let whose = if mlp { "of all models but mlp" } else { "of mlp alone" };
-        return Err(Failure::usage(format!("{option} is an option {whose}; leave it out, or choose another --model")));
+        let other = match (mlp, option) {
+            (true, "--stream") => ", such as logistic or ridge".to_owned(),
+            (true, _) => format!(", such as --model {}, which prepare columns by themselves", input::PREPARING),
+            (false, _) => String::new(),
+        };
+        let text = format!("{option} is an option {whose}; leave it out, or choose another --model{other}");
+        return Err(Failure::usage(text));
     }
     if mlp {
         return network(args);

@@ -110,6 +110,58 @@ fn rows_out_of_the_bag_are_told_of_where_asked_for() {
 }
 
 #[test]
+fn the_network_names_the_models_that_prepare_columns() {
+    let folder = folder();
+    let folder = folder.path();
+    let other = "--model mlp-classifier or --model mlp-regressor, which prepare columns by themselves";
+    let of = |cell: &dyn Fn(usize) -> String| {
+        let row = |i: usize| format!("{},{},{}\n", i % 7, cell(i), ["p", "q"][i % 2]);
+        format!("x,w,kind\n{}", (0..40).map(row).collect::<String>())
+    };
+    let gap = |i: usize| if i == 5 { String::new() } else { i.to_string() };
+    let cells: [&dyn Fn(usize) -> String; 3] =
+        [&gap, &|i| ["Ulm", "Bonn"][i % 2].into(), &|i| (i % 3 == 0).to_string()];
+    for cell in cells {
+        fs::write(folder.join("t.csv"), of(cell)).unwrap();
+        let said = error(folder, "train t.csv --epochs 1 --device cpu --out m", 1);
+        assert!(said.starts_with("t.csv:") && said.ends_with(other), "{said}");
+        good(folder, "train t.csv --model mlp-classifier --set max_iter=1 --device cpu --out m");
+    }
+    fs::write(folder.join("t.csv"), of(&|i| i.to_string())).unwrap();
+    fs::write(folder.join("later.csv"), of(&gap)).unwrap();
+    assert!(error(folder, "train t.csv --test later.csv --epochs 1 --device cpu --out m", 1).ends_with(other));
+    for option in ["--cv 3", "--set alpha=1", "--search alpha=1,2"] {
+        assert!(error(folder, &format!("train t.csv {option}"), 2).ends_with(other), "{option}");
+    }
+    assert!(error(folder, "train t.csv --stream", 2).ends_with("such as logistic or ridge"));
+    // Neither gaps nor text: no other model would help.
+    let said = error(folder, "train t.csv --target nosuch --epochs 1", 1);
+    assert!(!said.contains("mlp-classifier"), "{said}");
+}
+
+#[test]
+fn a_column_whose_values_merge_in_32_bits_is_refused_by_the_network_alone() {
+    let folder = folder();
+    let folder = folder.path();
+    let write = |start: f64, step: f64| {
+        let row = |i: usize| format!("{},{},{}.5\n", start + step * (i % 100) as f64, i % 7, 3 * (i % 100));
+        fs::write(folder.join("t.csv"), format!("time,x,y\n{}", (0..200).map(row).collect::<String>())).unwrap();
+    };
+    write(1.7e9, 1.0);
+    let said = error(folder, "train t.csv --epochs 1 --device cpu --out m", 1);
+    assert!(said.starts_with("t.csv: time is 1.7000e9 ± 28.866, and mlp reads 32-bit floats"), "{said}");
+    good(folder, "train t.csv --drop time --epochs 1 --device cpu --out m");
+    good(folder, "train t.csv --model mlp-regressor --set max_iter=2 --device cpu --out m");
+    let said = error(folder, "train t.csv --target time --regression --epochs 1 --device cpu --out m", 1);
+    assert!(said.ends_with("merge; subtract a number near its mean"), "{said}");
+    // Within a year they are told apart well enough, and so are a few cents of a large sum.
+    for (start, step) in [(1.7e9, 3e5), (123_456.0, 1.01), (0.0, 1e-30), (0.1, 0.0)] {
+        write(start, step);
+        good(folder, "train t.csv --epochs 1 --device cpu --out m");
+    }
+}
+
+#[test]
 fn a_comparison_says_what_stands_for_the_network() {
     let folder = folder();
     let said = error(folder.path(), "compare classes.csv --models mlp,tree", 2);
