@@ -36,9 +36,9 @@ impl Format {
 
 impl Table {
     /// Reads a file by the ending of its name: `.npz` is an archive of NumPy's arrays, of which each is columns of the same rows
-    /// ([`Table::of_npz`] says how they are called; those of several columns come first); `.npy` is one such array, whose columns are
-    /// called `x0`, `x1`, …; `.parquet` is a Parquet file; `.arrow`,
-    /// `.arrows`, `.feather` and `.ipc` are Arrow's, files or streams; anything else is CSV.
+    /// ([`Table::of_npz`] says how they are called; those of several columns come first); `.npy` is one such array, whose columns
+    /// are called `x0`, `x1`, …; `.parquet` is a Parquet file; `.arrow`, `.arrows`, `.feather` and `.ipc` are Arrow's, files or
+    /// streams; anything else is CSV.
     ///
     /// A column of a Parquet or Arrow file becomes what it would be in CSV: numbers, decimals among them, are numbers; text, truth
     /// values, dates and times are text, which [`Column::kind`](super::Column::kind) knows, in UTC where they have a zone. Nulls

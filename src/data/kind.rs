@@ -35,7 +35,8 @@ impl Kind {
         seen.kind(false)
     }
 
-    /// The number that a text of this kind stands for, `0` and `1` among booleans; `None` when it is not of this kind, or the kind has no numbers.
+    /// The number that a text of this kind stands for, `0` and `1` among booleans; `None` when it is not of this kind, or the
+    /// kind has no numbers.
     pub fn number(self, text: &str) -> Option<f64> {
         match self {
             // How others write what a column of yes and no was: it is known by the fit alone, for a column of 0 and 1 is of integers.

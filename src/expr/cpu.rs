@@ -248,9 +248,9 @@ impl Frame<'_, '_> {
 
     /// A block of results to where it goes in an output.
     fn store(&self, block: &[u32], output: &mut [u32]) {
-        let next: SmallVec<[&[u32]; 4]> = self.lanes.iter().map(|lane| self.next(lane.slice(), BLOCK)).collect();
-        let next = if self.fetches_with_stores() { &next[..] } else { &[] };
-        self.stores.copy(block, &mut output[self.range.clone()], next);
+        let lanes = if self.fetches_with_stores() { self.lanes } else { &[] };
+        let next: SmallVec<[&[u32]; 4]> = lanes.iter().map(|lane| self.next(lane.slice(), BLOCK)).collect();
+        self.stores.copy(block, &mut output[self.range.clone()], &next);
     }
 
     /// Whether the next block is fetched line by line while this one is streamed out: that of the only output.

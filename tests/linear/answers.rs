@@ -1,8 +1,8 @@
 //! Several answers at once.
 
 use super::{close, golden};
-use tilework::models::{Estimator, Problem};
 use tilework::models::linear::*;
+use tilework::models::{Estimator, Problem};
 
 #[test]
 fn many_weighted_answers_are_those_of_scikit_learn() {
