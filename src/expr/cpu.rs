@@ -6,7 +6,7 @@
 
 use super::compiled::{self, Loop};
 use super::gather::{Lane, gather};
-use super::lift::{Block, CHUNK, Chunk, three};
+use super::lift::{Block, CHUNK, Chunk, Out, three};
 use super::prim::Prim;
 use super::traffic::{self, Stores};
 use super::{Id, Inst, Node, Program, Ty};
@@ -44,10 +44,12 @@ pub struct Code {
 /// One instruction.
 #[derive(Debug)]
 struct Step {
-    cpu: fn(Ty, &[Block<'_>; 3], &mut [u32]),
+    cpu: fn(Ty, &[Block<'_>; 3], Out<'_>),
     ty: Ty,
     args: [Place; 3],
     out: Place,
+    /// Whether no instruction reads what it gives, nor another output.
+    last: bool,
 }
 
 /// Where a value is while a block is computed.
@@ -131,7 +133,7 @@ impl Code {
                     let args =
                         std::array::from_fn(|i| operands.get(i).map_or(Place::Splat(0), |&arg| places[arg as usize]));
                     let cpu = if joined[id].is_some() { product_and_sum } else { prim.row().cpu };
-                    steps.push(Step { cpu, ty: operand_type(node, nodes), args, out });
+                    steps.push(Step { cpu, ty: operand_type(node, nodes), args, out, last: false });
                     out
                 }
             });
@@ -147,7 +149,11 @@ impl Code {
             }
         }
         let copies = results.iter().map(|&id| places[id as usize]).enumerate();
-        let copies = copies.filter(|&(n, place)| place != Place::Output(n)).map(|(n, place)| (place, n)).collect();
+        let copies: Vec<(Place, usize)> =
+            copies.filter(|&(n, place)| place != Place::Output(n)).map(|(n, place)| (place, n)).collect();
+        let read = steps.iter().flat_map(|step| step.args).chain(copies.iter().map(|&(place, _)| place));
+        let read: Vec<Place> = read.collect();
+        steps.iter_mut().for_each(|step| step.last = !read.contains(&step.out));
         let (params, lanes, outputs) = (program.params(), program.inputs().len(), results.len());
         Code { whole: None, steps, copies, constants, params, lanes, outputs, registers }
     }
@@ -170,7 +176,9 @@ impl Code {
         scratch: &mut Scratch,
     ) {
         debug_assert!(lanes.len() == self.lanes && params.len() >= self.params && outputs.len() == self.outputs);
-        let whole = self.whole.filter(|_| lanes.iter().all(|lane| matches!(lane, Lane::Slice(_))));
+        // what has one result streams it from its last instruction on
+        let evaluated = stores == Stores::Streamed && self.outputs == 1;
+        let whole = self.whole.filter(|_| !evaluated && lanes.iter().all(|lane| matches!(lane, Lane::Slice(_))));
         if let (Some(whole), Stores::Cached) = (whole, stores) {
             return run_whole(whole, lanes, params, outputs);
         }
@@ -248,9 +256,13 @@ impl Frame<'_, '_> {
 
     /// A block of results to where it goes in an output.
     fn store(&self, block: &[u32], output: &mut [u32]) {
+        self.stores.copy(block, &mut output[self.range.clone()]);
+    }
+
+    /// What is fetched while this block is streamed out: what the next one reads.
+    fn fetched(&self) -> SmallVec<[&[u32]; 4]> {
         let lanes = if self.fetches_with_stores() { self.lanes } else { &[] };
-        let next: SmallVec<[&[u32]; 4]> = lanes.iter().map(|lane| self.next(lane.slice(), BLOCK)).collect();
-        self.stores.copy(block, &mut output[self.range.clone()], &next);
+        lanes.iter().map(|lane| self.next(lane.slice(), BLOCK)).collect()
     }
 
     /// Whether the next block is fetched line by line while this one is streamed out: that of the only output.
@@ -302,18 +314,26 @@ impl Frame<'_, '_> {
         match step.out {
             Place::Register(r) => {
                 let mut block = std::mem::take(&mut scratch.registers[r]);
-                (step.cpu)(step.ty, &self.args(step, outputs, scratch), block.get_mut(padded));
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), Out::cached(block.get_mut(padded)));
                 scratch.registers[r] = block;
+            }
+            Place::Output(n) if step.last && self.stores == Stores::Streamed && !self.ragged => {
+                let output = std::mem::take(&mut outputs[n]);
+                let next = self.fetched();
+                let out = Out::streamed(&mut output[self.range.clone()], &next);
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), out);
+                outputs[n] = output;
             }
             Place::Output(n) if self.apart() => {
                 let mut block = std::mem::take(&mut scratch.tails[n]);
-                (step.cpu)(step.ty, &self.args(step, outputs, scratch), block.get_mut(padded));
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), Out::cached(block.get_mut(padded)));
                 self.store(block.get(len), outputs[n]);
                 scratch.tails[n] = block;
             }
             Place::Output(n) => {
                 let output = std::mem::take(&mut outputs[n]);
-                (step.cpu)(step.ty, &self.args(step, outputs, scratch), &mut output[self.range.clone()]);
+                let out = Out::cached(&mut output[self.range.clone()]);
+                (step.cpu)(step.ty, &self.args(step, outputs, scratch), out);
                 outputs[n] = output;
             }
             Place::Lane(_) | Place::Splat(_) => {}
@@ -389,7 +409,7 @@ fn operands_of(nodes: &[Node], joined: &[Option<usize>], id: usize) -> SmallVec<
     operands
 }
 
-fn product_and_sum(_: Ty, x: &[Block<'_>; 3], out: &mut [u32]) {
+fn product_and_sum(_: Ty, x: &[Block<'_>; 3], out: Out<'_>) {
     three(x, out, |a, b, c| (f32::from_bits(a) * f32::from_bits(b) + f32::from_bits(c)).to_bits());
 }
 
@@ -400,18 +420,23 @@ mod tests {
     use super::*;
     use crate::dtype::DType::F32;
 
-    /// What `code` makes of `len` numbers an input.
-    fn outputs(code: &Code, stores: Stores, len: usize) -> Vec<Vec<u32>> {
+    /// What `code` makes of `len` numbers an input, written from a word behind the begin of a cache line on.
+    fn outputs(code: &Code, stores: Stores, len: usize, behind: usize) -> Vec<Vec<u32>> {
         let mut numbers = Lcg(len as u64);
         let mut many =
             |count: usize| -> Vec<u32> { (0..count).map(|_| numbers.uniform(-3.0, 3.0).to_bits()).collect() };
         let (inputs, params): (Vec<Vec<u32>>, Vec<u32>) =
             ((0..code.lanes).map(|_| many(len)).collect(), many(code.params));
         let lanes: Vec<Lane<'_>> = inputs.iter().map(|x| Lane::Slice(x)).collect();
-        let mut outputs = vec![vec![0; len]; code.outputs];
-        let mut outs: Vec<&mut [u32]> = outputs.iter_mut().map(|y| &mut y[..]).collect();
+        let mut outputs = vec![vec![0; len + 32]; code.outputs];
+        let placed = |y: &mut Vec<u32>| y.as_ptr().align_offset(64) + behind;
+        let mut outs: Vec<&mut [u32]> = Vec::new();
+        for y in &mut outputs {
+            let first = placed(y);
+            outs.push(&mut y[first..first + len]);
+        }
         code.write(stores, &lanes, &params, &mut outs, &mut Scratch::default());
-        outputs
+        outs.into_iter().map(|y| y.to_vec()).collect()
     }
 
     #[test]
@@ -423,13 +448,15 @@ mod tests {
                 vec![sum, sum * x[0], x[1]]
             }),
             Program::build("compiled whole", &[F32, F32], 0, |_, x, _| vec![(x[0] + x[1]).max(0.0)]),
+            Program::build("several at once", &[F32], 0, |_, x, _| vec![x[0].exp(), (x[0] * 1e5).sin()]),
         ];
         assert!(Code::new(&formulas[2]).whole.is_some());
         for program in &formulas {
             let code = Code::new(program);
-            for len in [1, 63, 64, 1000, BLOCK, 3 * BLOCK + 65] {
-                let streamed = outputs(&code, Stores::Streamed, len);
-                assert!(streamed == outputs(&code, Stores::Cached, len), "{program:?}, {len} values");
+            for (len, behind) in [(1, 0), (63, 0), (64, 0), (1000, 0), (BLOCK, 0), (BLOCK, 1), (3 * BLOCK + 65, 0)] {
+                let streamed = outputs(&code, Stores::Streamed, len, behind);
+                let cached = outputs(&code, Stores::Cached, len, behind);
+                assert!(streamed == cached, "{program:?}, {len} values");
             }
         }
     }

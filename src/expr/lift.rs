@@ -1,13 +1,15 @@
 //! Scalar functions applied to blocks of words, in loops that the compiler vectorises for the CPU found at run time.
 
+use super::traffic;
+use bytemuck::{Pod, Zeroable};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Words are computed in chunks of this many: whole vectors of every instruction set, and a fixed trip count to unroll.
 pub(crate) const CHUNK: usize = 64;
 
 /// [`CHUNK`] words at the start of a cache line: a vector that crosses two lines costs twice.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
 pub(crate) struct Chunk(pub(crate) [u32; CHUNK]);
 
 static ZEROS: [u32; CHUNK] = [0; CHUNK];
@@ -40,6 +42,36 @@ impl<'a> Block<'a> {
     #[inline(always)]
     fn chunk(&self, k: usize) -> &'a [u32; CHUNK] {
         self.chunks.get(k * self.step).unwrap_or(&ZEROS) // never past the end: callers pad blocks to whole chunks
+    }
+}
+
+/// Where a block of results goes: whole chunks.
+pub(crate) enum Out<'o> {
+    /// Into the caches, for whoever reads them next.
+    Cached(&'o mut [[u32; CHUNK]]),
+    /// Past the caches, each chunk as soon as it is computed, so that the memory writes meanwhile; and it reads of each of these
+    /// as many words as are written.
+    Streamed(&'o mut [Chunk], &'o [&'o [u32]]),
+}
+
+impl<'o> Out<'o> {
+    pub(crate) fn cached(words: &'o mut [u32]) -> Out<'o> {
+        Out::Cached(words.as_chunks_mut().0)
+    }
+
+    /// Past the caches where the words begin at a cache line, which vectors that are written so must not cross.
+    pub(crate) fn streamed(words: &'o mut [u32], next: &'o [&'o [u32]]) -> Out<'o> {
+        match bytemuck::try_cast_slice_mut::<u32, Chunk>(words) {
+            Ok(_) => Out::Streamed(bytemuck::cast_slice_mut(words), next),
+            Err(_) => Out::cached(words),
+        }
+    }
+
+    fn chunks(&self) -> usize {
+        match self {
+            Out::Cached(chunks) => chunks.len(),
+            Out::Streamed(chunks, _) => chunks.len(),
+        }
     }
 }
 
@@ -94,7 +126,7 @@ impl Word for bool {
 /// inlined is compiled for the oldest CPU.
 struct Loop<'a, 'o, F> {
     x: [Block<'a>; 3],
-    out: &'o mut [u32],
+    out: Out<'o>,
     f: F,
 }
 
@@ -103,21 +135,31 @@ impl<F: Fn([&[u32; CHUNK]; 3], &mut [u32; CHUNK])> WithSimd for Loop<'_, '_, F> 
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let [a, b, c] = self.x;
-        for (k, out) in self.out.as_chunks_mut().0.iter_mut().enumerate() {
-            (self.f)([a.chunk(k), b.chunk(k), c.chunk(k)], out);
+        let ([a, b, c], mut out) = (self.x, self.out);
+        let mut apart = Chunk([0; CHUNK]);
+        for k in 0..out.chunks() {
+            let to = match &mut out {
+                Out::Cached(chunks) => chunks.get_mut(k).unwrap_or(&mut apart.0),
+                Out::Streamed(..) => &mut apart.0,
+            };
+            (self.f)([a.chunk(k), b.chunk(k), c.chunk(k)], to);
+            if let Out::Streamed(chunks, next) = &mut out
+                && let Some(to) = chunks.get_mut(k)
+            {
+                traffic::stream_chunk(&apart, to, next, k * CHUNK);
+            }
         }
     }
 }
 
 #[inline(always)]
-fn run(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn([&[u32; CHUNK]; 3], &mut [u32; CHUNK])) {
+fn run(x: &[Block<'_>; 3], out: Out<'_>, f: impl Fn([&[u32; CHUNK]; 3], &mut [u32; CHUNK])) {
     Arch::new().dispatch(Loop { x: *x, out, f });
 }
 
-/// `out = f(x)`, element by element. `out` is whole chunks.
+/// `out = f(x)`, element by element.
 #[inline(always)]
-pub(crate) fn one<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(A) -> O) {
+pub(crate) fn one<A: Word, O: Word>(x: &[Block<'_>; 3], out: Out<'_>, f: impl Fn(A) -> O) {
     run(
         x,
         out,
@@ -132,22 +174,28 @@ pub(crate) fn one<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl
 
 /// As [`one`], with `rare` in place of `f` where `|x| > limit`.
 #[inline(always)]
-pub(crate) fn one_or(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(f32) -> f32, limit: f32, rare: fn(f32) -> f32) {
-    one(x, out, f);
-    for (k, out) in out.as_chunks_mut::<CHUNK>().0.iter_mut().enumerate() {
-        let a = x[0].chunk(k).map(f32::from_bits);
-        // the whole chunk without a branch first: it vectorises, and is nearly always false
-        if a.iter().fold(false, |any, &a| any | (a.abs() > limit)) {
-            for (out, a) in out.iter_mut().zip(a).filter(|(_, a)| a.abs() > limit) {
-                *out = rare(a).to_bits();
+pub(crate) fn one_or(x: &[Block<'_>; 3], out: Out<'_>, f: impl Fn(f32) -> f32, limit: f32, rare: fn(f32) -> f32) {
+    run(
+        x,
+        out,
+        #[inline(always)]
+        |[a, ..]: [&[u32; CHUNK]; 3], out: &mut [u32; CHUNK]| {
+            for i in 0..CHUNK {
+                out[i] = f(f32::from_bits(a[i])).to_bits();
             }
-        }
-    }
+            // the whole chunk without a branch first: it vectorises, and is nearly always false
+            if a.iter().fold(false, |any, &a| any | (f32::from_bits(a).abs() > limit)) {
+                for (out, a) in out.iter_mut().zip(a).filter(|(_, a)| f32::from_bits(**a).abs() > limit) {
+                    *out = rare(f32::from_bits(*a)).to_bits();
+                }
+            }
+        },
+    );
 }
 
-/// `out = f(x, y)`, element by element. `out` is whole chunks.
+/// `out = f(x, y)`, element by element.
 #[inline(always)]
-pub(crate) fn two<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(A, A) -> O) {
+pub(crate) fn two<A: Word, O: Word>(x: &[Block<'_>; 3], out: Out<'_>, f: impl Fn(A, A) -> O) {
     run(
         x,
         out,
@@ -160,9 +208,9 @@ pub(crate) fn two<A: Word, O: Word>(x: &[Block<'_>; 3], out: &mut [u32], f: impl
     );
 }
 
-/// `out = f(x, y, z)` on bare words, element by element. `out` is whole chunks.
+/// `out = f(x, y, z)` on bare words, element by element.
 #[inline(always)]
-pub(crate) fn three(x: &[Block<'_>; 3], out: &mut [u32], f: impl Fn(u32, u32, u32) -> u32) {
+pub(crate) fn three(x: &[Block<'_>; 3], out: Out<'_>, f: impl Fn(u32, u32, u32) -> u32) {
     run(
         x,
         out,

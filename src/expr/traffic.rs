@@ -5,6 +5,7 @@
 //! results that are larger than the caches are written past them.
 #![allow(unsafe_code)]
 
+use super::lift::Chunk;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_sfence, _mm_stream_si128};
 
@@ -26,23 +27,32 @@ impl Stores {
         if words * 4 >= Stores::MANY { Stores::Streamed } else { Stores::Cached }
     }
 
-    /// Copies a block of results to where they go, which is as long. Streamed, it asks for a line of each of `next` with each line
-    /// that it writes: the memory does both at a time.
-    pub(super) fn copy(self, from: &[u32], to: &mut [u32], next: &[&[u32]]) {
+    /// By what a thread takes more at a time than it would of results in the caches: at the begin of each part it waits for the
+    /// memory, which could foresee nothing, and at its end until all is written.
+    pub(crate) fn at_a_time(self) -> usize {
         match self {
-            Stores::Cached => to.copy_from_slice(from),
-            Stores::Streamed => stream(from, to, next, |words| words),
+            Stores::Cached => 1,
+            Stores::Streamed => 8,
         }
     }
 
-    /// `to = by · from`, likewise.
+    /// Copies a block of results to where they go, which is as long.
+    pub(super) fn copy(self, from: &[u32], to: &mut [u32]) {
+        match self {
+            Stores::Cached => to.copy_from_slice(from),
+            Stores::Streamed => stream(from, to, &[], |words| words),
+        }
+    }
+
+    /// `to = by · from`, likewise. Streamed, it asks for a line of `next` with each line that it writes: the memory does both at a
+    /// time.
     pub(crate) fn scale(self, by: f32, from: &[f32], to: &mut [f32], next: &[f32]) {
         match self {
             Stores::Cached => to.iter_mut().zip(from).for_each(|(to, from)| *to = by * from),
             Stores::Streamed => {
                 let scaled = |words: [u32; 4]| words.map(|word| (by * f32::from_bits(word)).to_bits());
                 let next: &[u32] = bytemuck::cast_slice(next);
-                stream(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to), &[next], scaled);
+                stream(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to), next, scaled);
             }
         }
     }
@@ -70,10 +80,31 @@ pub(super) fn fetch(words: &[u32], write: bool) {
     let _ = (words, write);
 }
 
+/// Writes a chunk of results past the caches where the CPU can, and fetches as much of each of `next` from word `at` on.
+pub(super) fn stream_chunk(from: &Chunk, to: &mut Chunk, next: &[&[u32]], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for (line, (to, from)) in to.0.chunks_exact_mut(16).zip(from.0.chunks_exact(16)).enumerate() {
+        for word in next.iter().filter_map(|next| next.get(at + 16 * line)) {
+            // SAFETY: as in `fetch`.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *word).cast()) }
+        }
+        for (to, from) in to.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<4>().0) {
+            // SAFETY: `to` is four words long and begins at a multiple of 16 bytes, since a chunk begins at one of 64. Every x86-64
+            // processor has the instruction.
+            unsafe { _mm_stream_si128(to.as_mut_ptr().cast(), bytemuck::cast(*from)) }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = (next, at);
+        *to = *from;
+    }
+}
+
 /// Writes what `map` makes of `from` to `to`, which is as long, past the caches where the CPU can, and fetches `next` line by line
 /// meanwhile.
 #[inline(always)]
-fn stream(from: &[u32], to: &mut [u32], next: &[&[u32]], map: impl Fn([u32; 4]) -> [u32; 4]) {
+fn stream(from: &[u32], to: &mut [u32], next: &[u32], map: impl Fn([u32; 4]) -> [u32; 4]) {
     debug_assert_eq!(from.len(), to.len());
     let one_by_one = |from: &[u32], to: &mut [u32]| {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = map([*from; 4])[0]);
@@ -86,7 +117,7 @@ fn stream(from: &[u32], to: &mut [u32], next: &[&[u32]], map: impl Fn([u32; 4]) 
         one_by_one(given, first);
         let ((vectors, last), (given, end)) = (rest.as_chunks_mut::<4>(), more.as_chunks::<4>());
         for (line, (to, from)) in vectors.chunks_mut(4).zip(given.chunks(4)).enumerate() {
-            for word in next.iter().filter_map(|next| next.get(16 * line)) {
+            if let Some(word) = next.get(16 * line) {
                 // SAFETY: as in `fetch`.
                 unsafe { _mm_prefetch::<_MM_HINT_T0>((&raw const *word).cast()) }
             }
@@ -114,8 +145,7 @@ mod tests {
         let source: Vec<u32> = (1..200).collect();
         for (from, to, len) in [(0, 0, 0), (0, 1, 1), (3, 2, 3), (1, 0, 64), (0, 3, 65), (5, 1, 130), (2, 7, 127)] {
             let mut target = vec![0u32; 200];
-            let next: &[&[u32]] = if len == 64 { &[] } else { &[&source, &source[..5]] };
-            Stores::Streamed.copy(&source[from..from + len], &mut target[to..to + len], next);
+            Stores::Streamed.copy(&source[from..from + len], &mut target[to..to + len]);
             Stores::Streamed.settle();
             assert_eq!(target[to..to + len], source[from..from + len]);
             let halves: Vec<f32> = source[from..from + len].iter().map(|&word| word as f32 / 2.0).collect();

@@ -218,9 +218,10 @@ impl Blocks {
         // 16-bit outputs are packed from a block that is read again
         let words = if self.halves() == 0 { outputs.iter().map(|out| out.len()).sum() } else { 0 };
         let stores = Stores::of(words);
-        let parts = self.cut(outputs, CHUNK);
-        for_chunks_of_all(cpu.threads(), parts, self.cost * CHUNK as u64, |index, outs| {
-            Work::with(|work| self.write(stores, &[], inputs, params, index * CHUNK, outs, work));
+        let chunk = stores.at_a_time() * CHUNK;
+        let parts = self.cut(outputs, chunk);
+        for_chunks_of_all(cpu.threads(), parts, self.cost * chunk as u64, |index, outs| {
+            Work::with(|work| self.write(stores, &[], inputs, params, index * chunk, outs, work));
         });
     }
 }

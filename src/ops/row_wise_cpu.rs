@@ -107,8 +107,9 @@ pub(super) fn build_whole(run: WholeRows, args: &Args<'_>) -> Option<CpuKernel> 
     if input.dtype != DType::F32 || !input.layout.is_contiguous() || rows.width < LONG {
         return None;
     }
-    let (width, part, len) = (rows.width, rows.part() * rows.width, rows.rows * rows.width);
+    let (width, len) = (rows.width, rows.rows * rows.width);
     let stores = Stores::of(len);
+    let part = stores.at_a_time() * rows.part() * width;
     Some(Box::new(move |call| {
         let (words, offset) = call.inputs[0];
         let x: &[f32] = bytemuck::cast_slice(words.get(offset..offset + len).unwrap_or_default());

@@ -7,7 +7,7 @@ mod function;
 mod number;
 
 use super::Ty;
-use super::lift::{Block, CHUNK, Chunk};
+use super::lift::{Block, CHUNK, Chunk, Out};
 use super::value::E;
 
 /// A primitive: a name for its row.
@@ -55,7 +55,7 @@ pub(crate) struct Row {
     /// Operand types that it takes.
     pub(crate) types: &'static [Ty],
     /// A block of results, for operands of a type.
-    pub(crate) cpu: fn(Ty, &[Block<'_>; 3], &mut [u32]),
+    pub(crate) cpu: fn(Ty, &[Block<'_>; 3], Out<'_>),
     /// The result for f32 operands, in f64; tests and casts for all types.
     pub(crate) f64: fn(&[f64; 3]) -> f64,
     /// The WGSL expression: `$a $b $c` are the operands.
@@ -78,7 +78,7 @@ impl Prim {
     pub(crate) fn apply_words(self, ty: Ty, words: &[u32]) -> u32 {
         let splats: [Chunk; 3] = std::array::from_fn(|i| Chunk([words.get(i).copied().unwrap_or(0); CHUNK]));
         let mut out = [0; CHUNK];
-        (self.row().cpu)(ty, &std::array::from_fn(|i| Block::splat(&splats[i])), &mut out);
+        (self.row().cpu)(ty, &std::array::from_fn(|i| Block::splat(&splats[i])), Out::cached(&mut out));
         out[0]
     }
 }

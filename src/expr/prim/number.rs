@@ -2,7 +2,7 @@
 
 use super::{Prim, Row, Rule, UNARY};
 use crate::expr::Ty;
-use crate::expr::lift::{Block, Word, one, three, two};
+use crate::expr::lift::{Block, Out, Word, one, three, two};
 use crate::expr::{math, math64};
 
 const ANY: &[Ty] = &[Ty::Bool, Ty::U32, Ty::I32, Ty::F32];
@@ -22,7 +22,7 @@ const LOGIC: Row = Row { arity: 2, commutes: true, types: BITS, ..UNARY };
 fn typed<F: Word, G: Word, H: Word>(
     ty: Ty,
     x: &[Block<'_>; 3],
-    out: &mut [u32],
+    out: Out<'_>,
     f: impl Fn(f32, f32) -> F,
     g: impl Fn(i32, i32) -> G,
     h: impl Fn(u32, u32) -> H,
